@@ -1,0 +1,1 @@
+int tidings_linux_placeholder;
