@@ -156,8 +156,17 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
     if count > 0, let base { base.copyMemory(from: base + amount, byteCount: count) }
   }
 
-  /// Hands the memory over to an immutable, shareable value without copying.
+  /// How much unused memory `freeze` may take along.
+  static let frozenSlack = 512
+
+  /// Hands the memory over to an immutable, shareable value without copying; a buffer that is mostly empty is
+  /// copied to fit instead, so that small messages do not pin large memory for as long as they are cached.
   public consuming func freeze() -> Bytes {
+    if capacity - count > max(Self.frozenSlack, count) {
+      var fitted = ByteBuffer(capacity: count)
+      fitted.append(bytes)
+      return fitted.freeze()
+    }
     let storage = ByteStorage(adopting: base, count: count)
     let length = count
     discard self

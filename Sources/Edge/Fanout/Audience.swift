@@ -1,0 +1,97 @@
+internal import Core
+internal import Reactor
+
+/// Everyone on one reactor who follows the same filters in the same format.
+///
+/// Members keep up: each is a socket and a place in the audience's one stream. Whoever falls too far behind is
+/// no member any more but a reader with a cursor (see `Reader`), and comes back when it has caught up. Waiters
+/// are long-polls, answered by the next turn that brings something.
+final class Audience {
+  struct Key: Hashable {
+    var format: EventFormat
+    /// Sorted, each once.
+    var filters: [Filter]
+  }
+
+  /// 24 bytes, dense: a flush touches nothing else of a connection that keeps up.
+  struct Member {
+    var position: UInt64
+    var connection: SlotKey
+    var descriptor: Int32
+    var isStalled: Bool
+  }
+
+  let key: Key
+  let index: Int
+  /// The shards that can hold what the filters want, in order.
+  let shards: [ShardID]
+  /// Position of a shard in `shards`, by shard number; -1 if it is not one of them.
+  let places: [Int32]
+
+  var members: [Member] = []
+  var waiters: [SlotKey] = []
+  /// Readers that wait until every filter is live on every shard, or until new messages come.
+  var readers: [SlotKey] = []
+  var stream = AudienceStream()
+
+  /// The last record rendered for this audience, so that overlapping filters deliver once.
+  var lastRecord: UInt64 = 0
+  /// Messages that this turn brought to the waiters, by place in the stream.
+  var eventsForWaiters = 0
+
+  var isDirty = false
+  var flushIndex = 0
+  var passRemaining = 0
+  var passMinimum = UInt64.max
+
+  var lastSent: Instant
+  /// The cursor that members were last told, to see whether a heartbeat has news.
+  var toldCursor: [Offset] = []
+  /// Nobody is here any more since then; nil while somebody is.
+  var emptySince: Instant?
+
+  init(key: Key, index: Int, shards: [ShardID], shardCount: Int, now: Instant) {
+    self.key = key
+    self.index = index
+    self.shards = shards
+    var places = [Int32](repeating: -1, count: shardCount)
+    for (place, shard) in shards.enumerated() { places[shard.index] = Int32(place) }
+    self.places = places
+    lastSent = now
+    emptySince = now
+  }
+
+  var isEmpty: Bool { members.isEmpty && waiters.isEmpty && readers.isEmpty }
+
+  /// New bytes are in the stream: everyone is to be visited once more.
+  func startPass() {
+    passRemaining = members.count
+    passMinimum = UInt64.max
+    if flushIndex >= members.count { flushIndex = 0 }
+  }
+
+  func join(_ connection: SlotKey, descriptor: Int32, stalled: Bool) -> Int {
+    members.append(Member(position: stream.end, connection: connection, descriptor: descriptor, isStalled: stalled))
+    return members.count - 1
+  }
+
+  /// Takes a member out; the last one moves to its place and is told so through `moved`.
+  func leave(at index: Int, moved: (SlotKey, Int) -> Void) {
+    let last = members.count - 1
+    if index != last {
+      members[index] = members[last]
+      moved(members[index].connection, index)
+    }
+    members.removeLast()
+    // The one that moved may not have been visited yet.
+    if isDirty { startPass() }
+  }
+
+  func remove(waiter: SlotKey) {
+    if let at = waiters.firstIndex(of: waiter) { waiters.swapAt(at, waiters.count - 1); waiters.removeLast() }
+  }
+
+  func remove(reader: SlotKey) {
+    if let at = readers.firstIndex(of: reader) { readers.swapAt(at, readers.count - 1); readers.removeLast() }
+  }
+}

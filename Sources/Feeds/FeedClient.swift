@@ -1,0 +1,127 @@
+public import Core
+
+/// An edge's end of one shard's feed: which filters are held for its readers, since when each is live, how far
+/// the feed has come, and what it pushed lately.
+///
+/// ```
+///   hold(filter) ──▶ change() ──▶ shard ──▶ live(reply) ──▶ liveFrom(filter)
+///                                    └────▶ take(push)  ──▶ upTo, cache
+/// ```
+///
+/// Invariant: everything after `liveFrom(filter)` and up to `upTo` that the filter wants was pushed, and all of
+/// it after `cache.floor` is still here.
+public struct FeedClient {
+  private struct Want {
+    var holders: Int
+    var liveFrom: Offset?
+  }
+
+  public let shard: ShardID
+  public private(set) var upTo: Offset = .zero
+  public private(set) var cache: RecentCache
+
+  private var wants: [Filter: Want] = [:]
+  private var liveCount = 0
+  private var additions: [Filter] = []
+  private var removals: [Filter] = []
+  private var asked: [(ticket: Ticket, filters: [Filter])] = []
+  private var nextTicket: UInt64 = 1
+
+  public init(shard: ShardID, cacheBytes: Int = RecentCache.defaultMaximumBytes) {
+    self.shard = shard
+    cache = RecentCache(maximumBytes: cacheBytes)
+  }
+
+  /// Whether there is something for `change` to say.
+  public var hasChange: Bool { !additions.isEmpty || !removals.isEmpty }
+
+  public var heldFilters: Int { wants.count }
+
+  /// One more reader wants `filter`. Filters held already cost nothing.
+  public mutating func hold(_ filter: Filter) {
+    if wants[filter] != nil {
+      wants[filter]!.holders += 1
+      return
+    }
+    wants[filter] = Want(holders: 1, liveFrom: nil)
+    if let index = removals.firstIndex(of: filter) { removals.remove(at: index) }
+    additions.append(filter)
+  }
+
+  /// One reader less. The last one's filter is taken out of the feed.
+  public mutating func release(_ filter: Filter) {
+    guard var want = wants[filter] else { preconditionFailure("released a filter that nobody holds") }
+    want.holders -= 1
+    if want.holders > 0 {
+      wants[filter] = want
+      return
+    }
+    wants[filter] = nil
+    if want.liveFrom != nil { liveCount -= 1 }
+    if let index = additions.firstIndex(of: filter) {
+      additions.remove(at: index)
+    } else {
+      removals.append(filter)
+    }
+  }
+
+  /// The change to send to the shard, if any; it is answered with the same ticket.
+  public mutating func change(for edge: EdgeID) -> InterestChange? {
+    guard hasChange else { return nil }
+    let change = InterestChange(edge: edge, ticket: Ticket(nextTicket), add: additions, remove: removals)
+    if !additions.isEmpty { asked.append((change.ticket, additions)) }
+    nextTicket += 1
+    additions.removeAll()
+    removals.removeAll()
+    return change
+  }
+
+  /// The shard's answer to a change. True if filters became live by it.
+  public mutating func live(_ reply: InterestReply) -> Bool {
+    guard let index = asked.firstIndex(where: { $0.ticket == reply.ticket }) else { return false }
+    let filters = asked.remove(at: index).filters
+    // Nothing was live, so nothing was pushed up to here: what the cache holds has an end.
+    if liveCount == 0 { cache.restart(at: reply.liveFrom) }
+    for filter in filters where wants[filter] != nil && wants[filter]!.liveFrom == nil {
+      // A filter let go and held again meanwhile has a later question of its own.
+      if asked.contains(where: { $0.filters.contains(filter) }) { continue }
+      wants[filter]!.liveFrom = reply.liveFrom
+      liveCount += 1
+    }
+    if upTo < reply.liveFrom { upTo = reply.liveFrom }
+    return true
+  }
+
+  public func liveFrom(_ filter: Filter) -> Offset? { wants[filter]?.liveFrom }
+
+  /// Moves on to a record that is being delivered now.
+  public mutating func advance(to offset: Offset) {
+    if upTo < offset { upTo = offset }
+  }
+
+  /// Keeps a push for readers that come back, and moves on to its end.
+  public mutating func take(_ push: FeedPush) {
+    cache.append(push.pieces, upTo: push.upTo)
+    if upTo < push.upTo { upTo = push.upTo }
+  }
+
+  /// From which offset on everything that `filters` want is in the cache; nil while one of them is not live.
+  public func coverage(of filters: [Filter]) -> Offset? {
+    var lowest = cache.floor
+    for filter in filters {
+      guard let live = wants[filter]?.liveFrom else { return nil }
+      if lowest < live { lowest = live }
+    }
+    return lowest
+  }
+
+  /// The feed broke (its broker or link went away): everything held is asked for anew.
+  public mutating func reopen() {
+    asked.removeAll()
+    removals.removeAll()
+    liveCount = 0
+    let held = wants.keys.sorted { $0.description < $1.description }
+    for filter in held { wants[filter]!.liveFrom = nil }
+    additions = held
+  }
+}
