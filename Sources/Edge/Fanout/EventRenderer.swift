@@ -1,0 +1,212 @@
+internal import Core
+internal import JSON
+internal import SSE
+internal import WebSocket
+
+/// Turns records into the bytes of one format each. Writes into buffers it is given; knows nothing of sockets.
+final class EventRenderer {
+  /// The type under which followers hear that a current value was cleared.
+  static let clearedType: StaticString = "tidings.cleared"
+  /// The type of a server-sent event that tells of a gap.
+  static let gapType: StaticString = "tidings.gap"
+
+  /// `v1~CLUSTER`: what every cursor begins with.
+  private let cursorPrefix: Bytes
+  private let deflater = Deflater()
+  private var json = ByteBuffer(capacity: 1024)
+
+  init(cluster: ClusterID) {
+    var buffer = ByteBuffer(capacity: 16)
+    Cursor.writePrefix(cluster, into: &buffer)
+    cursorPrefix = buffer.freeze()
+  }
+
+  // MARK: Cursors
+
+  func appendCursor(_ shards: [ShardID], _ offsets: [Offset], into buffer: inout ByteBuffer) {
+    buffer.append(cursorPrefix)
+    for index in shards.indices { Cursor.write(shards[index], offsets[index], into: &buffer) }
+  }
+
+  /// `id: CURSOR` and its line end, for a reader of one shard.
+  func appendID(_ shard: ShardID, _ offset: Offset, into buffer: inout ByteBuffer) {
+    buffer.append("id: ")
+    buffer.append(cursorPrefix)
+    Cursor.write(shard, offset, into: &buffer)
+    buffer.append(UInt8(ascii: "\n"))
+  }
+
+  func appendID(_ shards: [ShardID], _ offsets: [Offset], into buffer: inout ByteBuffer) {
+    buffer.append("id: ")
+    appendCursor(shards, offsets, into: &buffer)
+    buffer.append(UInt8(ascii: "\n"))
+  }
+
+  // MARK: Events
+
+  /// Everything of a message but the id that some formats put before it.
+  func appendBody(_ record: RecordView, _ shard: ShardID, as format: EventFormat, retained: Bool = false, into buffer: inout ByteBuffer) {
+    switch format {
+    case .sse:
+      appendServerSentBody(record, into: &buffer)
+    case .sseJSON:
+      appendTypeLine(record, into: &buffer)
+      buffer.append("data: ")
+      appendJSON(record, shard, operation: false, retained: retained, into: &buffer)
+      buffer.append("\n\n")
+    case .ndjson:
+      appendJSON(record, shard, operation: false, retained: retained, into: &buffer)
+      buffer.append(UInt8(ascii: "\n"))
+    case .json:
+      appendJSON(record, shard, operation: false, retained: retained, into: &buffer)
+    case .webSocket:
+      json.removeAll()
+      appendJSON(record, shard, operation: true, retained: retained, into: &json)
+      json.withUnsafeBytes { WebSocketEncoder.append(.text, $0, into: &buffer) }
+    case .webSocketDeflated:
+      json.removeAll()
+      appendJSON(record, shard, operation: true, retained: retained, into: &json)
+      appendDeflatedFrame(of: json.bytes, into: &buffer)
+    }
+  }
+
+  func appendDeflatedFrame(of text: RawSpan, into buffer: inout ByteBuffer) {
+    var packed = ByteBuffer(capacity: text.byteCount / 2 + 64)
+    text.withUnsafeBytes { deflater.compress($0, into: &packed) }
+    packed.withUnsafeBytes { WebSocketEncoder.append(.text, $0, isCompressed: true, into: &buffer) }
+  }
+
+  private func appendTypeLine(_ record: RecordView, into buffer: inout ByteBuffer) {
+    if record.flags.contains(.clear) {
+      buffer.append("event: ")
+      buffer.append(Self.clearedType)
+      buffer.append(UInt8(ascii: "\n"))
+    } else if !record.type.isEmpty {
+      buffer.append("event: ")
+      buffer.append(record.type)
+      buffer.append(UInt8(ascii: "\n"))
+    }
+  }
+
+  private func appendServerSentBody(_ record: RecordView, into buffer: inout ByteBuffer) {
+    appendTypeLine(record, into: &buffer)
+    if record.flags.contains(.text) || record.payload.isEmpty {
+      SSEEncoder.append(data: record.payload, into: &buffer)
+    } else {
+      buffer.append("data: ")
+      Base64.append(encoded: record.payload, into: &buffer)
+      buffer.append(UInt8(ascii: "\n"))
+    }
+    buffer.append(UInt8(ascii: "\n"))
+  }
+
+  /// An event as one JSON object on one line.
+  func appendJSON(_ record: RecordView, _ shard: ShardID, operation: Bool, retained: Bool, into buffer: inout ByteBuffer) {
+    buffer.append(operation ? "{\"op\":\"event\",\"topic\":" : "{\"topic\":")
+    buffer.append(jsonString: record.topic)
+    buffer.append(",\"position\":\"")
+    buffer.append(decimal: UInt64(shard.value))
+    buffer.append(UInt8(ascii: "."))
+    buffer.append(decimal: record.offset.value)
+    buffer.append("\",\"time\":\"")
+    buffer.append(timestamp: record.time)
+    buffer.append(UInt8(ascii: "\""))
+    let flags = record.flags
+    if flags.contains(.clear) {
+      buffer.append(",\"type\":\"")
+      buffer.append(Self.clearedType)
+      buffer.append("\"}")
+      return
+    }
+    if !record.type.isEmpty {
+      buffer.append(",\"type\":")
+      buffer.append(jsonString: record.type)
+    }
+    if !record.contentType.isEmpty {
+      buffer.append(",\"datacontenttype\":")
+      buffer.append(jsonString: record.contentType)
+    }
+    if retained { buffer.append(",\"retained\":true") }
+    if flags.contains(.json) {
+      buffer.append(",\"data\":")
+      buffer.append(compacting: RawSpan(_unsafeBytes: record.payload))
+    } else if flags.contains(.text) || record.payload.isEmpty {
+      buffer.append(",\"data\":")
+      buffer.append(jsonString: record.payload)
+    } else {
+      buffer.append(",\"data_base64\":\"")
+      Base64.append(encoded: record.payload, into: &buffer)
+      buffer.append(UInt8(ascii: "\""))
+    }
+    buffer.append(UInt8(ascii: "}"))
+  }
+
+  // MARK: Gaps and heartbeats
+
+  /// `{"reason","from","to","skipped"}`; with `operation`, as a WebSocket message.
+  func appendGap(_ gap: Gap, operation: Bool, into buffer: inout ByteBuffer) {
+    buffer.append(operation ? "{\"op\":\"gap\",\"reason\":\"" : "{\"reason\":\"")
+    buffer.append(text: gap.reason.rawValue)
+    buffer.append("\",\"from\":\"")
+    buffer.append(text: gap.from)
+    buffer.append("\",\"to\":\"")
+    buffer.append(text: gap.to)
+    buffer.append(UInt8(ascii: "\""))
+    if let skipped = gap.skipped {
+      buffer.append(",\"skipped\":")
+      buffer.append(decimal: skipped)
+    }
+    buffer.append(UInt8(ascii: "}"))
+  }
+
+  /// Tells a stream of a gap; `cursor` is where it goes on.
+  func appendGapEvent(_ gap: Gap, as format: EventFormat, shards: [ShardID], offsets: [Offset], into buffer: inout ByteBuffer) {
+    switch format {
+    case .sse, .sseJSON:
+      appendID(shards, offsets, into: &buffer)
+      buffer.append("event: ")
+      buffer.append(Self.gapType)
+      buffer.append("\ndata: ")
+      appendGap(gap, operation: false, into: &buffer)
+      buffer.append("\n\n")
+    case .ndjson:
+      buffer.append("{\"gap\":")
+      appendGap(gap, operation: false, into: &buffer)
+      buffer.append("}\n")
+    case .json:
+      appendGap(gap, operation: false, into: &buffer)
+    case .webSocket, .webSocketDeflated:
+      json.removeAll()
+      appendGap(gap, operation: true, into: &json)
+      json.withUnsafeBytes { WebSocketEncoder.append(.text, $0, into: &buffer) }
+    }
+  }
+
+  /// What keeps an idle stream open; carries the cursor where that has moved on and the format has a place for it.
+  func appendHeartbeat(_ format: EventFormat, shards: [ShardID], offsets: [Offset], moved: Bool, into buffer: inout ByteBuffer) {
+    switch format {
+    case .sse, .sseJSON:
+      buffer.append(":\n")
+      if moved { appendID(shards, offsets, into: &buffer) }
+      buffer.append(UInt8(ascii: "\n"))
+    case .ndjson:
+      buffer.append(UInt8(ascii: "\n"))
+    case .webSocket, .webSocketDeflated:
+      WebSocketEncoder.append(ping: UnsafeRawBufferPointer(start: nil, count: 0), into: &buffer)
+    case .json:
+      break
+    }
+  }
+}
+
+/// A gap as readers are told of it.
+struct Gap {
+  var reason: GapReason
+  var from: String
+  var to: String
+  var skipped: UInt64?
+}
+
+enum GapReason: String {
+  case expired, foreign, future
+}
