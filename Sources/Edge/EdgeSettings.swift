@@ -1,0 +1,75 @@
+public import Core
+public import Reactor
+public import Security
+
+/// Everything the edge is told when it starts; bounds carry their defaults.
+public struct EdgeSettings: Sendable {
+  public var cluster: ClusterID
+  public var node: NodeID
+  public var nodeName: String
+  public var version: String
+  public var shardCount: Int
+  public var fanout = FanoutLimits()
+  public var origins = Origins.default
+  public var permissions = Permissions.everything
+  public var diagnostics = false
+
+  /// Largest body of a request and largest WebSocket message.
+  public var maximumMessage = 1 << 20
+  /// Connections of this reactor; past it new ones are answered 503 and closed.
+  public var maximumConnections = 1_000_000
+  public var heartbeat = TimeSpan.seconds(15)
+  /// A head that has begun must be whole within this.
+  public var headTimeout = TimeSpan.seconds(10)
+  /// A body must not pause for longer than this, and must be whole within `bodyTimeout`.
+  public var bodyPause = TimeSpan.seconds(15)
+  public var bodyTimeout = TimeSpan.seconds(60)
+  /// A connection without a request is kept this long.
+  public var idleTimeout = TimeSpan.seconds(75)
+  /// Longest `wait` of a long-poll.
+  public var longestWait = TimeSpan.seconds(60)
+  /// How long an audience that everyone left keeps its filters, so that those who come back find the cache warm.
+  public var audienceLinger = TimeSpan.seconds(30)
+  /// Clients are told to come back after about this long, jittered by half.
+  public var reconnectMilliseconds = 2000
+  /// A connection on its way out is given this long to take what is queued.
+  public var closeTimeout = TimeSpan.seconds(10)
+
+  public init(cluster: ClusterID, node: NodeID, nodeName: String, version: String, shardCount: Int) {
+    self.cluster = cluster
+    self.node = node
+    self.nodeName = nodeName
+    self.version = version
+    self.shardCount = shardCount
+  }
+}
+
+/// Bounds of what one client may ask for.
+enum RequestLimits {
+  /// Filters of one reader.
+  static let filters = 1024
+  /// Requests of one connection that wait for their answers; past it no more are read.
+  static let pipelined = 128
+  /// Events in one answer of a poll.
+  static let eventsPerAnswer = 1000
+  /// Bytes of events in one answer of a poll.
+  static let bytesPerAnswer = 1 << 20
+  /// Messages of one batch.
+  static let batch = 10_000
+  /// `last=N`.
+  static let last = 10_000
+  /// `limit` of a history.
+  static let history = 1000
+  /// Queued for one reader that catches up before it reads on.
+  static let catchUpWindow = 128 << 10
+  /// Bytes of one read from a shard.
+  static let readBytes = 256 << 10
+  /// Bytes queued for a connection that sends requests without taking answers; past it nothing more is read.
+  static let unansweredBytes = 1 << 20
+  /// An event's type, a content type, an idempotency key.
+  static let typeLength = 256
+  static let contentTypeLength = 256
+  static let keyLength = 256
+  /// Longest time to live: 49 days fit the record's field.
+  static let timeToLive = TimeSpan(nanoseconds: Int64(UInt32.max) * 1_000_000)
+}
