@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define OR_ERRNO(call)              \
@@ -18,11 +20,9 @@
 
 // Polling
 
-const uint32_t tidings_poll_in = EPOLLIN;
-const uint32_t tidings_poll_out = EPOLLOUT;
-const uint32_t tidings_poll_hangup = EPOLLHUP;
-const uint32_t tidings_poll_read_hangup = EPOLLRDHUP;
-const uint32_t tidings_poll_error = EPOLLERR;
+// `Readiness` and `Interest` in Swift spell these bits out.
+_Static_assert(EPOLLIN == 1 && EPOLLOUT == 4 && EPOLLERR == 8 && EPOLLHUP == 0x10 && EPOLLRDHUP == 0x2000, "");
+
 const uint32_t tidings_poll_edge = EPOLLET;
 
 int tidings_poll_create(void) { return OR_ERRNO(epoll_create1(EPOLL_CLOEXEC)); }
@@ -44,13 +44,13 @@ int tidings_poll_remove(int poller, int descriptor) {
   return poll_control(poller, EPOLL_CTL_DEL, descriptor, 0, 0);
 }
 
-int tidings_poll_wait(int poller, struct tidings_poll_event *events, int timeout_milliseconds) {
+int tidings_poll_wait(int poller, uint64_t *tokens, uint32_t *events, int timeout_milliseconds) {
   struct epoll_event raw[TIDINGS_POLL_EVENTS];
   int count = epoll_wait(poller, raw, TIDINGS_POLL_EVENTS, timeout_milliseconds);
   if (count < 0) return -errno;
   for (int i = 0; i < count; i++) {
-    events[i].token = raw[i].data.u64;
-    events[i].events = raw[i].events;
+    tokens[i] = raw[i].data.u64;
+    events[i] = raw[i].events;
   }
   return count;
 }
@@ -67,16 +67,14 @@ int tidings_event_clear(int descriptor) {
 
 // Sockets
 
+const int tidings_stream_type = SOCK_STREAM;
+
 int tidings_stream_socket(int family) {
   return OR_ERRNO(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-int tidings_accept(int listener, struct sockaddr *peer, socklen_t *length) {
+int tidings_accept(int listener, struct sockaddr *peer, uint32_t *length) {
   return OR_ERRNO(accept4(listener, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
-}
-
-long tidings_read(int descriptor, void *bytes, unsigned long count) {
-  return OR_ERRNO(read(descriptor, bytes, count));
 }
 
 long tidings_receive(int descriptor, void *bytes, unsigned long count) {
@@ -95,12 +93,20 @@ long tidings_send_parts(int descriptor, const struct iovec *parts, int count) {
 
 // Signals
 
-int tidings_signals_open(const int *signals, int count) {
+static sigset_t signal_set(const int *signals, int count) {
   sigset_t set;
   sigemptyset(&set);
   for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
-  int failure = pthread_sigmask(SIG_BLOCK, &set, NULL);
-  if (failure) return -failure;
+  return set;
+}
+
+int tidings_signals_block(const int *signals, int count) {
+  sigset_t set = signal_set(signals, count);
+  return -pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+int tidings_signals_open(const int *signals, int count) {
+  sigset_t set = signal_set(signals, count);
   return OR_ERRNO(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
@@ -133,20 +139,6 @@ int tidings_allowed_processors(void) {
   cpu_set_t set[LARGEST_PROCESSOR_SET / 8 / sizeof(cpu_set_t)];
   if (sched_getaffinity(0, sizeof set, set) < 0) return -errno;
   return CPU_COUNT_S(sizeof set, set);
-}
-
-int tidings_pin_thread(int index) {
-  cpu_set_t set[LARGEST_PROCESSOR_SET / 8 / sizeof(cpu_set_t)];
-  if (sched_getaffinity(0, sizeof set, set) < 0) return -errno;
-  int seen = 0;
-  for (int processor = 0; processor < LARGEST_PROCESSOR_SET; processor++) {
-    if (!CPU_ISSET_S(processor, sizeof set, set)) continue;
-    if (seen++ != index) continue;
-    CPU_ZERO_S(sizeof set, set);
-    CPU_SET_S(processor, sizeof set, set);
-    return OR_ERRNO(sched_setaffinity(0, sizeof set, set));
-  }
-  return -EINVAL;
 }
 
 // Memory
