@@ -23,6 +23,12 @@ public struct SlotTable<Element>: ~Copyable {
 
   public init() {}
 
+  /// The key of whatever is at `index` now.
+  @inlinable public func key(at index: UInt32) -> SlotKey? {
+    guard Int(index) < elements.count, elements[Int(index)] != nil else { return nil }
+    return SlotKey(index: index, generation: generations[Int(index)])
+  }
+
   @inlinable public var count: Int { elements.count - free.count }
   @inlinable public var isEmpty: Bool { count == 0 }
 

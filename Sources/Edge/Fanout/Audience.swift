@@ -29,21 +29,26 @@ final class Audience {
   let places: [Int32]
 
   var members: [Member] = []
-  var waiters: [SlotKey] = []
+  /// Each with the place in the stream from which on it wants to hear.
+  var waiters: [(connection: SlotKey, position: UInt64)] = []
   /// Readers that wait until every filter is live on every shard, or until new messages come.
   var readers: [SlotKey] = []
   var stream = AudienceStream()
 
   /// The last record rendered for this audience, so that overlapping filters deliver once.
   var lastRecord: UInt64 = 0
-  /// Messages that this turn brought to the waiters, by place in the stream.
-  var eventsForWaiters = 0
+  /// Listed to have its waiters answered at the end of this turn.
+  var isAnswerable = false
+  /// Listed as having readers.
+  var isAwaited = false
 
   var isDirty = false
   var flushIndex = 0
   var passRemaining = 0
   var passMinimum = UInt64.max
 
+  /// When the oldest message of this pass was committed.
+  var oldestUnsent: WallTime?
   var lastSent: Instant
   /// The cursor that members were last told, to see whether a heartbeat has news.
   var toldCursor: [Offset] = []
@@ -88,10 +93,16 @@ final class Audience {
   }
 
   func remove(waiter: SlotKey) {
-    if let at = waiters.firstIndex(of: waiter) { waiters.swapAt(at, waiters.count - 1); waiters.removeLast() }
+    if let at = waiters.firstIndex(where: { $0.connection == waiter }) {
+      waiters.swapAt(at, waiters.count - 1)
+      waiters.removeLast()
+    }
   }
 
   func remove(reader: SlotKey) {
-    if let at = readers.firstIndex(of: reader) { readers.swapAt(at, readers.count - 1); readers.removeLast() }
+    if let at = readers.firstIndex(of: reader) {
+      readers.swapAt(at, readers.count - 1)
+      readers.removeLast()
+    }
   }
 }

@@ -97,14 +97,13 @@ struct AudienceStream {
     return cursor
   }
 
-  /// Appends the bytes of `range` to `buffer`: for the rest of a message that a member was in the middle of.
-  func copy(_ range: Range<UInt64>, into buffer: inout ByteBuffer) {
+  /// The stretches of memory in which `range` lies: the rest of a message that a member is in the middle of.
+  func forEachPiece(in range: Range<UInt64>, _ body: (RenderArena.Piece) -> Void) {
     for part in parts {
-      let partEnd = part.position + UInt64(part.count)
       let from = max(range.lowerBound, part.position)
-      let to = min(range.upperBound, partEnd)
+      let to = min(range.upperBound, part.position + UInt64(part.count))
       if from < to {
-        buffer.append(UnsafeRawBufferPointer(start: part.start + Int(from - part.position), count: Int(to - from)))
+        body(RenderArena.Piece(start: part.start + Int(from - part.position), count: Int(to - from), chunk: part.chunk))
       }
     }
   }

@@ -10,7 +10,7 @@ enum EventFormat: UInt8, Hashable, CaseIterable {
   case webSocket
   /// The same, compressed once for all.
   case webSocketDeflated
-  /// A JSON object to stand in an array: for readers that wait and poll.
+  /// A JSON object and a comma, to stand in an array: for readers that wait and poll.
   case json
 
   var transport: Transport {

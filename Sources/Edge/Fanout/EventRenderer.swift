@@ -59,6 +59,7 @@ final class EventRenderer {
       buffer.append(UInt8(ascii: "\n"))
     case .json:
       appendJSON(record, shard, operation: false, retained: retained, into: &buffer)
+      buffer.append(UInt8(ascii: ","))
     case .webSocket:
       json.removeAll()
       appendJSON(record, shard, operation: true, retained: retained, into: &json)
@@ -129,7 +130,7 @@ final class EventRenderer {
     if retained { buffer.append(",\"retained\":true") }
     if flags.contains(.json) {
       buffer.append(",\"data\":")
-      buffer.append(compacting: RawSpan(_unsafeBytes: record.payload))
+      buffer.append(compacting: record.payload.bytes)
     } else if flags.contains(.text) || record.payload.isEmpty {
       buffer.append(",\"data\":")
       buffer.append(jsonString: record.payload)
@@ -192,7 +193,7 @@ final class EventRenderer {
     case .ndjson:
       buffer.append(UInt8(ascii: "\n"))
     case .webSocket, .webSocketDeflated:
-      WebSocketEncoder.append(ping: UnsafeRawBufferPointer(start: nil, count: 0), into: &buffer)
+      WebSocketEncoder.append(header: .ping, payloadCount: 0, into: &buffer)
     case .json:
       break
     }

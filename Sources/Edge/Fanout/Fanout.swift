@@ -31,7 +31,11 @@ final class Fanout {
   private var scratch = ByteBuffer(capacity: 4096)
   private let vectors = UnsafeMutableBufferPointer<iovec>.allocate(capacity: FanoutLimits.partsPerWrite)
 
-  var dirty: [Int] = []
+  private(set) var dirty: [Int] = []
+  /// Audiences whose waiters have something to be told.
+  var answerable: [Int] = []
+  /// Audiences that have readers on their way.
+  private var awaited: [Int] = []
   var counters = FanoutCounters()
   /// Latency from commit to the first write, by format.
   var latencies: [LatencyHistogram]
@@ -75,6 +79,29 @@ final class Fanout {
       forEachShard(of: filter) { feeds[$0].hold(filter) }
     }
     return audience
+  }
+
+  /// A reader is on its way to `audience`.
+  func await(_ audience: Audience, _ reader: SlotKey) {
+    audience.readers.append(reader)
+    if !audience.isAwaited {
+      audience.isAwaited = true
+      awaited.append(audience.index)
+    }
+  }
+
+  func forEachAwaited(_ body: (Audience) -> Void) {
+    var index = 0
+    while index < awaited.count {
+      guard let audience = audiences[awaited[index]], audience.isAwaited, !audience.readers.isEmpty else {
+        audiences[awaited[index]]?.isAwaited = false
+        awaited.swapAt(index, awaited.count - 1)
+        awaited.removeLast()
+        continue
+      }
+      body(audience)
+      index += 1
+    }
   }
 
   static func shards(of filters: [Filter], among count: Int) -> [ShardID] {
@@ -148,9 +175,13 @@ final class Fanout {
       }
       append(record, shard, to: audience)
       audience.stream.mark(shard: place, offset: record.offset)
-      if !audience.waiters.isEmpty { audience.eventsForWaiters += 1 }
+      if !audience.waiters.isEmpty, !audience.isAnswerable {
+        audience.isAnswerable = true
+        answerable.append(audience.index)
+      }
       if audience.members.count > 0 {
         counters.deliveries[Int(audience.key.format.rawValue)] += audience.members.count
+        if audience.oldestUnsent == nil { audience.oldestUnsent = record.time }
       }
       audience.lastSent = now
       touch(audience)
@@ -214,7 +245,7 @@ final class Fanout {
   // MARK: Flushing
 
   /// Writes to members until all have everything or `budget` writes were made. False if there is more to do.
-  func flush(budget: inout Int, _ outcome: (MemberEvent) -> Void) -> Bool {
+  func flush(budget: inout Int, wallTime: WallTime, _ outcome: (MemberEvent) -> Void) -> Bool {
     var done = 0
     while done < dirty.count, budget > 0 {
       guard let audience = audiences[dirty[done]] else {
@@ -223,7 +254,7 @@ final class Fanout {
       }
       flush(audience, budget: &budget, outcome)
       if audience.passRemaining > 0 { break }
-      finishPass(audience)
+      finishPass(audience, wallTime)
       done += 1
     }
     dirty.removeFirst(done)
@@ -282,8 +313,13 @@ final class Fanout {
     }
   }
 
-  private func finishPass(_ audience: Audience) {
+  private func finishPass(_ audience: Audience, _ wallTime: WallTime) {
     audience.isDirty = false
+    if let oldest = audience.oldestUnsent {
+      audience.oldestUnsent = nil
+      latencies[Int(audience.key.format.rawValue)].record(
+        milliseconds: wallTime.milliseconds - oldest.milliseconds, times: audience.members.count)
+    }
     audience.stream.trim(
       to: min(audience.passMinimum, audience.stream.end), arena: &arenas[Int(audience.key.format.rawValue)])
   }

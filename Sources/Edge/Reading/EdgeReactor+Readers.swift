@@ -1,0 +1,421 @@
+internal import Core
+internal import Feeds
+internal import Reactor
+internal import SSE
+
+extension EdgeReactor {
+  // MARK: Beginning
+
+  /// Where a leg begins in each of its shards.
+  func leg(for wish: ReadWish, subscription: String = "") -> Reader.Leg {
+    let shards = Fanout.shards(of: wish.filters, among: settings.shardCount)
+    var foreign: String?
+    let places = shards.map { shard in
+      switch wish.start {
+      case .latest: Reader.Place(shard: shard, offset: .zero, phase: .awaitsLive)
+      case .earliest: Reader.Place(shard: shard, offset: .zero, phase: .start(.earliest))
+      case .time(let time): Reader.Place(shard: shard, offset: .zero, phase: .start(.time(time)))
+      case .last(let count): Reader.Place(shard: shard, offset: .zero, phase: .start(.last(count)))
+      case .current: Reader.Place(shard: shard, offset: .zero, phase: .start(.current))
+      case .cursor(let cursor):
+        cursor.cluster == settings.cluster
+          ? Reader.Place(shard: shard, offset: cursor[shard], phase: .ready)
+          : Reader.Place(shard: shard, offset: .zero, phase: .start(.earliest))
+      }
+    }
+    if case .cursor(let cursor) = wish.start, cursor.cluster != settings.cluster { foreign = cursor.description }
+    var leg = Reader.Leg(
+      filters: wish.filters, subscription: subscription, places: places, began: places.map(\.offset), foreign: foreign)
+    if case .cursor = wish.start { leg.isResumed = foreign == nil }
+    return leg
+  }
+
+  /// Makes `reader` the connection's and sets it going.
+  func begin(_ reader: Reader, on connection: Connection, format: EventFormat) {
+    connection.reader = reader
+    let followed = Set(reader.filters).sorted { $0.description < $1.description }
+    switch reader.goal {
+    case .follow, .answer(_, waits: true):
+      let audience = fanout.audience(Audience.Key(format: format, filters: followed), now: now)
+      audience.emptySince = nil
+      fanout.await(audience, connection.key)
+      reader.audience = audience
+    case .answer:
+      break
+    }
+    makePumpable(connection)
+  }
+
+  func release(_ reader: Reader, of connection: Connection) {
+    reader.audience?.remove(reader: connection.key)
+    reader.audience = nil
+  }
+
+  func makePumpable(_ connection: Connection) {
+    pumpable.append(connection.key)
+  }
+
+  func pumpReaders() {
+    var index = 0
+    while index < pumpable.count {
+      if let connection = connections[pumpable[index]], let reader = connection.reader, !connection.isClosed {
+        pump(reader, of: connection)
+      }
+      index += 1
+    }
+    pumpable.removeAll(keepingCapacity: true)
+  }
+
+  /// Something moved on `shard`: readers on their way to an audience there may go on.
+  func pumpReadersWaiting(on shard: ShardID) {
+    fanout.forEachAwaited { audience in
+      if audience.places[shard.index] >= 0 { pumpable.append(contentsOf: audience.readers) }
+    }
+  }
+
+  // MARK: Reading on
+
+  /// Takes the reader as far as it gets without waiting: through recent pushes, to a question, or to its goal.
+  func pump(_ reader: Reader, of connection: Connection) {
+    guard reader.question == nil, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
+    let isLive = reader.audience.map { fanout.isLive($0) } ?? false
+    announce(reader, on: connection)
+    for legIndex in reader.legs.indices {
+      for placeIndex in reader.legs[legIndex].places.indices {
+        guard advance(reader, legIndex, placeIndex, isLive: isLive, of: connection) else { return }
+        if connection.isClosed || connection.output.pendingBytes >= RequestLimits.catchUpWindow { return }
+        if reader.limitReached { return answer(reader, of: connection) }
+      }
+    }
+    announce(reader, on: connection)
+    switch reader.goal {
+    case .follow: join(reader, connection)
+    case .answer(_, let waits):
+      if reader.eventCount > 0 || reader.gaps.count > 0 || !waits { answer(reader, of: connection) } else { wait(reader, connection) }
+    }
+  }
+
+  /// True when the place stands where its shard's feed stands, or, for a poll, where the shard stood.
+  private func advance(_ reader: Reader, _ leg: Int, _ place: Int, isLive: Bool, of connection: Connection) -> Bool {
+    let current = reader.legs[leg].places[place]
+    let feed = fanout.feeds[current.shard.index]
+    switch current.phase {
+    case .awaitsLive:
+      guard reader.audience != nil else {
+        question(reader, leg, place, .latest, of: connection)
+        return false
+      }
+      guard isLive else { return false }
+      reader.legs[leg].places[place].offset = feed.upTo
+      reader.legs[leg].places[place].phase = .ready
+      reader.legs[leg].began[place] = feed.upTo
+      return true
+    case .start(let start):
+      question(reader, leg, place, start, of: connection)
+      return false
+    case .ready:
+      if reader.audience == nil {
+        // A poll asks the shard itself, so that whoever published reads what it published.
+        if current.isRead { return true }
+      } else if isLive {
+        if let coverage = feed.coverage(of: reader.legs[leg].filters), current.offset >= coverage, current.offset <= feed.upTo {
+          announce(reader, on: connection)
+          return readRecent(reader, leg, place, of: connection)
+        }
+        // Ahead of the feed: what it has seen is on its way here.
+        if current.isRead, current.offset > feed.upTo { return false }
+      } else if current.isRead {
+        return false
+      }
+      question(reader, leg, place, .after(current.offset), of: connection)
+      return false
+    }
+  }
+
+  /// Reads on through what was pushed lately. True when the end is reached.
+  private func readRecent(_ reader: Reader, _ leg: Int, _ place: Int, of connection: Connection) -> Bool {
+    let shard = reader.legs[leg].places[place].shard
+    let filters = reader.legs[leg].filters
+    let wallTime = loop.wallTime
+    var isAtEnd = true
+    counters.cacheReads += 1
+    fanout.feeds[shard.index].cache.forEach(after: reader.legs[leg].places[place].offset) { record in
+      if connection.output.pendingBytes >= RequestLimits.catchUpWindow {
+        isAtEnd = false
+        return false
+      }
+      let topic = record.topic
+      if !record.isExpired(at: wallTime), filters.contains(where: { $0.matches(topic) }) {
+        guard deliver(record, shard, leg, place, for: reader, of: connection) else {
+          isAtEnd = false
+          return false
+        }
+      }
+      reader.legs[leg].places[place].offset = record.offset
+      return true
+    }
+    if isAtEnd {
+      let end = fanout.feeds[shard.index].upTo
+      if reader.legs[leg].places[place].offset < end { reader.legs[leg].places[place].offset = end }
+    }
+    return isAtEnd
+  }
+
+  /// Asks the shard for what comes next.
+  private func question(_ reader: Reader, _ leg: Int, _ place: Int, _ start: ReadStart, of connection: Connection) {
+    let sequence = nextSequence()
+    reader.question = (sequence, leg, place)
+    counters.reads += 1
+    ask(
+      reader.legs[leg].places[place].shard,
+      .read(
+        ReadRequest(
+          edge: edge, ticket: TicketParts.make(connection.key, sequence), filters: reader.legs[leg].filters, start: start,
+          maximumBytes: RequestLimits.readBytes)))
+  }
+
+  /// A shard's answer to a reader.
+  func take(_ reply: ReadReply, for reader: Reader, of connection: Connection) {
+    guard let question = reader.question, question.sequence == TicketParts(reply.ticket).sequence else { return }
+    reader.question = nil
+    let leg = question.leg
+    let place = question.place
+    switch reply.result {
+    case .failure(let refusal):
+      readFailed(reader, connection, refusal)
+    case .success(let page):
+      let starts = reader.legs[leg].places[place].phase != .ready
+      if starts {
+        reader.legs[leg].places[place].phase = .ready
+        // Until its records are written the place stands before them.
+        reader.legs[leg].places[place].offset = page.isCurrentValues ? page.upTo : firstOffset(page).map { Offset($0.value - 1) } ?? page.upTo
+        reader.legs[leg].began[place] = reader.legs[leg].places[place].offset
+        if let foreign = reader.legs[leg].foreign {
+          reader.legs[leg].foreign = nil
+          tell(GapReason.foreign, from: foreign, reader, leg, connection)
+        }
+      } else if let gap = page.gap {
+        let from = cursorText(of: reader, leg)
+        reader.legs[leg].places[place].offset = gap.to
+        tell(gap.reason == .future ? .future : .expired, from: from, reader, leg, connection)
+      }
+      if !page.isCurrentValues { announce(reader, on: connection) }
+      write(page, leg, place, for: reader, of: connection)
+      reader.legs[leg].places[place].isRead = page.upTo >= page.committed
+      makePumpable(connection)
+    }
+  }
+
+  private func firstOffset(_ page: ReadReply.Page) -> Offset? {
+    page.pieces.first { $0.count > 0 }.map { piece in piece.withUnsafeBytes { RecordView(trusting: $0.baseAddress.unsafelyUnwrapped).offset } }
+  }
+
+  private func write(_ page: ReadReply.Page, _ leg: Int, _ place: Int, for reader: Reader, of connection: Connection) {
+    let shard = reader.legs[leg].places[place].shard
+    for piece in page.pieces {
+      let goesOn = piece.withUnsafeBytes { bytes in
+        for record in RecordSequence(trusting: bytes) {
+          if page.isCurrentValues {
+            deliverCurrent(record, shard, for: reader, of: connection)
+          } else {
+            guard deliver(record, shard, leg, place, for: reader, of: connection) else { return false }
+            reader.legs[leg].places[place].offset = record.offset
+          }
+        }
+        return true
+      }
+      if !goesOn { return }
+    }
+    if reader.legs[leg].places[place].offset < page.upTo { reader.legs[leg].places[place].offset = page.upTo }
+  }
+
+  // MARK: Delivering to one reader
+
+  /// Writes one record for this reader alone. False, and nothing written, when its answer is full.
+  private func deliver(_ record: RecordView, _ shard: ShardID, _ leg: Int, _ place: Int, for reader: Reader, of connection: Connection) -> Bool {
+    if leg > 0, reader.isDelivered(record, place: shard, before: leg) { return true }
+    switch reader.goal {
+    case .answer(let limit, _):
+      if reader.eventCount >= limit || (reader.eventCount > 0 && reader.events.count + record.length > RequestLimits.bytesPerAnswer) {
+        reader.limitReached = true
+        return false
+      }
+      appendToAnswer(record, shard, retained: false, reader)
+    case .follow(let format):
+      if format.carriesCursor {
+        reader.legs[leg].places[place].offset = record.offset
+        let shards = reader.shards
+        fanout.renderer.appendID(shards, reader.offsets(of: shards), into: &connection.output.own)
+      }
+      fanout.renderer.appendBody(record, shard, as: format, into: &connection.output.own)
+      list(connection)
+    }
+    counters.catchUpEvents += 1
+    return true
+  }
+
+  /// A current value: no place in the log goes with it, so that a stream cut here begins anew.
+  private func deliverCurrent(_ record: RecordView, _ shard: ShardID, for reader: Reader, of connection: Connection) {
+    switch reader.goal {
+    case .answer:
+      appendToAnswer(record, shard, retained: true, reader)
+    case .follow(let format):
+      fanout.renderer.appendBody(record, shard, as: format, retained: true, into: &connection.output.own)
+      list(connection)
+    }
+  }
+
+  private func appendToAnswer(_ record: RecordView, _ shard: ShardID, retained: Bool, _ reader: Reader) {
+    fanout.renderer.appendBody(record, shard, as: .json, retained: retained, into: &reader.events)
+    reader.eventCount += 1
+  }
+
+  // MARK: What a reader is told beside messages
+
+  func cursorText(of reader: Reader, _ leg: Int) -> String {
+    Cursor(cluster: settings.cluster, positions: reader.legs[leg].places.map { Position($0.shard, $0.offset) }).description
+  }
+
+  private func tell(_ reason: GapReason, from: String, _ reader: Reader, _ leg: Int, _ connection: Connection) {
+    counters.gaps += 1
+    let gap = Gap(reason: reason, from: from, to: cursorText(of: reader, leg), skipped: nil)
+    switch reader.goal {
+    case .answer:
+      if reader.gaps.count == 0 { fanout.renderer.appendGap(gap, operation: false, into: &reader.gaps) }
+    case .follow(let format):
+      let shards = reader.shards
+      fanout.renderer.appendGapEvent(gap, as: format, shards: shards, offsets: reader.offsets(of: shards), into: &connection.output.own)
+      list(connection)
+    }
+  }
+
+  /// Tells a stream where it starts, as soon as that is known and before its first message.
+  func announce(_ reader: Reader, on connection: Connection) {
+    guard case .follow(let format) = reader.goal else { return }
+    if case .webSocket(let session) = connection.role {
+      announceSubscriptions(reader, connection, session)
+      return
+    }
+    guard !reader.toldStart, reader.hasPlaces else { return }
+    reader.toldStart = true
+    if format.carriesCursor {
+      let shards = reader.shards
+      fanout.renderer.appendID(shards, reader.offsets(of: shards), into: &connection.output.own)
+      connection.output.own.append(UInt8(ascii: "\n"))
+      list(connection)
+    }
+  }
+
+  private func readFailed(_ reader: Reader, _ connection: Connection, _ refusal: Refusal) {
+    switch reader.goal {
+    case .answer: answerRefusal(reader, of: connection, refusal)
+    case .follow: closeWhenSent(connection)
+    }
+  }
+
+  // MARK: Keeping up
+
+  /// The reader stands where the feeds stand: from here on the audience's stream is its own.
+  private func join(_ reader: Reader, _ connection: Connection) {
+    guard let audience = reader.audience else { preconditionFailure("a follower without an audience") }
+    audience.remove(reader: connection.key)
+    connection.reader = nil
+    connection.audience = audience
+    let isHeld = !connection.output.isEmpty
+    connection.memberIndex = audience.join(connection.key, descriptor: connection.descriptor.rawValue, stalled: isHeld)
+    if case .webSocket(let session) = connection.role { session.keepLegs(of: reader) }
+    if let consumer = reader.consumer { bindConsumer(consumer, to: connection) }
+    if isHeld { list(connection) }
+  }
+
+  func leaveAudience(_ connection: Connection) {
+    guard let audience = connection.audience else { return }
+    connection.audience = nil
+    audience.leave(at: connection.memberIndex) { key, index in connections[key]?.memberIndex = index }
+    if audience.stream.byteCount > 0 { fanout.touch(audience) }
+  }
+
+  /// The member's socket took only part: the rest of that message becomes its own, the stream waits for it.
+  func stall(_ audience: Audience, _ index: Int) {
+    guard let connection = connections[audience.members[index].connection] else { return }
+    connection.isBlocked = true
+    audience.members[index].isStalled = true
+    let position = audience.members[index].position
+    let end = audience.stream.messageEnd(at: position)
+    let slot = Int(audience.key.format.rawValue)
+    if end > position {
+      audience.stream.forEachPiece(in: position..<end) { piece in
+        fanout.arenas[slot].retain(piece.chunk)
+        connection.output.rests.append(OutputQueue.SharedRest(piece: piece, arena: slot))
+      }
+      audience.members[index].position = end
+    }
+  }
+
+  /// The socket takes more again.
+  func resumeMember(_ connection: Connection) {
+    guard let audience = connection.audience else { return }
+    let member = audience.members[connection.memberIndex]
+    guard member.isStalled else { return }
+    audience.members[connection.memberIndex].isStalled = false
+    // The next flush visits it with all others, and lets go of what it held.
+    fanout.touch(audience)
+    loop.wakeImmediately()
+  }
+
+  /// Past its bound: the member keeps no place in the stream but a cursor, and reads on when its socket drains.
+  func fallBehind(_ connection: Connection) {
+    guard let audience = connection.audience else { return }
+    counters.fellBehind += 1
+    let member = audience.members[connection.memberIndex]
+    let cursor = audience.stream.cursor(at: member.position)
+    var legs: [Reader.Leg]
+    if case .webSocket(let session) = connection.role {
+      legs = session.legs
+      for index in legs.indices {
+        for place in legs[index].places.indices {
+          let at = Int(audience.places[legs[index].places[place].shard.index])
+          legs[index].places[place].offset = cursor[at]
+          legs[index].places[place].phase = .ready
+          legs[index].places[place].isRead = false
+        }
+      }
+    } else {
+      let places = audience.shards.indices.map { Reader.Place(shard: audience.shards[$0], offset: cursor[$0], phase: .ready) }
+      legs = [Reader.Leg(filters: audience.key.filters, subscription: "", places: places, began: cursor)]
+    }
+    for index in legs.indices { legs[index].isAnnounced = true }
+    let reader = Reader(goal: .follow(audience.key.format), legs: legs)
+    reader.toldStart = true
+    leaveAudience(connection)
+    reader.consumer = takeConsumer(from: connection)
+    begin(reader, on: connection, format: audience.key.format)
+  }
+
+  // MARK: Audiences over time
+
+  static let audienceCarePeriod = TimeSpan.seconds(1)
+
+  func scheduleAudienceCare() {
+    _ = loop.schedule(PollToken(kind: Self.audienceTimer).rawValue, at: now + Self.audienceCarePeriod)
+  }
+
+  /// Heartbeats for the idle, and farewell to audiences that nobody came back to.
+  func careForAudiences() {
+    let now = now
+    for case let audience? in fanout.audiences {
+      if audience.isEmpty {
+        if let since = audience.emptySince {
+          if now - since >= settings.audienceLinger { fanout.dissolve(audience) }
+        } else {
+          audience.emptySince = now
+        }
+        continue
+      }
+      audience.emptySince = nil
+      if !audience.members.isEmpty, now - audience.lastSent >= settings.heartbeat { fanout.beat(audience, now: now) }
+    }
+    acknowledgeConsumers()
+    scheduleAudienceCare()
+  }
+}
