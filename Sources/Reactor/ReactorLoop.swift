@@ -96,6 +96,7 @@ public final class ReactorLoop<Application: ReactorApplication> {
     isRunning = true
     refreshClock()
     awakeSince = now
+    timers.advance(to: now)
   }
 
   @usableFromInline
@@ -138,6 +139,7 @@ public final class ReactorLoop<Application: ReactorApplication> {
     let events = poller.wait(timeoutMilliseconds: timeout)
     refreshClock()
     awakeSince = now
+    timers.advance(to: now)
     counters.waiting.nanoseconds += (now - began).nanoseconds
     timers.advance(to: now)
     return events
