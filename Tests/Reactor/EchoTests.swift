@@ -116,7 +116,8 @@ struct EchoTests {
         case .pending(let descriptor), .connected(let descriptor):
           let bytes = (0..<random.below(20_000) + 1).map { _ in UInt8(truncatingIfNeeded: random.next()) }
           let key = clients.insert(Client(descriptor: descriptor, bytes: bytes))
-          do { try loop.watch(descriptor, PollToken(kind: connectionKind, key), .connection) } catch { Issue.record(error) }
+          let token = PollToken(kind: connectionKind, key)
+          do { try loop.watch(descriptor, token, .connection) } catch { Issue.record(error) }
         case .failed(let error):
           Issue.record(error)
           return loop.stop()

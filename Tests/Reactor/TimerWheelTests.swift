@@ -132,7 +132,9 @@ struct TimerWheelTests {
     for index in 0..<count {
       ids.append(wheel.schedule(TimerKey(UInt64(index)), at: milliseconds(random.below(60_000))))
     }
-    for index in stride(from: 0, to: count, by: 2) { wheel.reschedule(ids[index], at: milliseconds(30_000 + index % 60_000)) }
+    for index in stride(from: 0, to: count, by: 2) {
+      wheel.reschedule(ids[index], at: milliseconds(30_000 + index % 60_000))
+    }
     for index in stride(from: 0, to: count, by: 4) { wheel.cancel(ids[index]) }
     #expect(wheel.count == 750_000)
     var expired = 0
@@ -142,8 +144,8 @@ struct TimerWheelTests {
     }
     #expect(expired == 750_000)
     #expect(wheel.count == 0 && wheel.nextDeadline == nil)
-    // Without optimisation and on a busy machine; a release build needs a fraction of a second.
-    #expect(began.duration(to: .now) < .seconds(20))
+    // Without optimisation and on a busy machine; a release build needs a quarter of a second, anything quadratic hours.
+    #expect(began.duration(to: .now) < .seconds(60))
   }
 
   @Test("a timer cancelled while others of the same moment are told is not told")
