@@ -13,6 +13,8 @@ public enum AcceptResult: Hashable, Sendable {
 
 /// What an `Acceptor` needs of a listener; tests give it one that runs out of descriptors on demand.
 public protocol AcceptSource {
+  /// What to watch.
+  var descriptor: FileDescriptor { get }
   func accept() -> AcceptResult
   /// A descriptor that does nothing but occupy its number.
   func openReserve() -> FileDescriptor?

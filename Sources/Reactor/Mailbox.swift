@@ -22,9 +22,13 @@ public final class Mailbox<Mail: Sendable>: @unchecked Sendable {
   private let attention = Atomic<UInt8>(Attention.working)
   let bell: FileDescriptor
 
-  public init() throws(ReactorError) {
-    bell = try SystemCalls.createBell()
+  // What may fail comes before the object: the optimiser does not survive unwinding a half-made one that holds
+  // an `Atomic`.
+  public convenience init() throws(ReactorError) {
+    self.init(bell: try SystemCalls.createBell())
   }
+
+  private init(bell: FileDescriptor) { self.bell = bell }
 
   deinit { bell.close() }
 

@@ -1,17 +1,17 @@
 extension ReactorLoop {
   /// Starts accepting: watches the listener by levels.
-  public func startAccepting(
-    _ acceptor: borrowing Acceptor<TCPListener>, _ token: PollToken
+  public func startAccepting<Source: AcceptSource>(
+    _ acceptor: borrowing Acceptor<Source>, _ token: PollToken
   ) throws(ReactorError) {
     try watch(acceptor.source.descriptor, token, .listener)
   }
 
   /// Takes the connections that wait at a listener that is ready. When the machine has run dry the listener is
   /// no longer watched, and `resumeKey` expires when it is time to call `resumeAccepting`.
-  public func accept(
-    _ acceptor: inout Acceptor<TCPListener>, resumeKey: TimerKey,
+  public func accept<Source: AcceptSource>(
+    _ acceptor: inout Acceptor<Source>, resumeKey: TimerKey,
     _ handle: (FileDescriptor, SocketAddress) -> Void
-  ) -> Acceptor<TCPListener>.Outcome {
+  ) -> Acceptor<Source>.Outcome {
     // An event that was under way when the pause began.
     guard acceptor.pausedUntil == nil else { return .drained }
     let accepted = acceptor.accepted
@@ -28,7 +28,9 @@ extension ReactorLoop {
   }
 
   /// Watches a paused listener again.
-  public func resumeAccepting(_ acceptor: inout Acceptor<TCPListener>, _ token: PollToken) throws(ReactorError) {
+  public func resumeAccepting<Source: AcceptSource>(
+    _ acceptor: inout Acceptor<Source>, _ token: PollToken
+  ) throws(ReactorError) {
     guard acceptor.pausedUntil != nil else { return }
     acceptor.resume()
     try watch(acceptor.source.descriptor, token, .listener)

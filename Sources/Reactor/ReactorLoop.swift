@@ -22,15 +22,21 @@ public final class ReactorLoop<Application: ReactorApplication> {
   /// When this turn's work began; `now` may have been refreshed since.
   private var awakeSince: Instant
 
-  public init(index: Int, settings: ReactorSettings = ReactorSettings()) throws(ReactorError) {
+  public convenience init(index: Int, settings: ReactorSettings = ReactorSettings()) throws(ReactorError) {
+    let mailbox = try Mailbox<Application.Mail>()
+    let poller = try Poller()
+    try poller.add(mailbox.bell, .mailbox, .readable)
+    self.init(index: index, settings: settings, mailbox: mailbox, poller: poller)
+  }
+
+  private init(index: Int, settings: ReactorSettings, mailbox: Mailbox<Application.Mail>, poller: consuming Poller) {
     self.index = index
-    mailbox = try Mailbox()
-    poller = try Poller()
+    self.mailbox = mailbox
+    self.poller = poller
     now = SystemClock.monotonic()
     awakeSince = now
     wallTime = SystemClock.wall()
     timers = TimerWheel(now: now, capacity: settings.timerCapacity)
-    try poller.add(mailbox.bell, .mailbox, .readable)
   }
 
   /// Runs until `stop`, or until the mailbox is asked to stop the loop.
@@ -96,6 +102,7 @@ public final class ReactorLoop<Application: ReactorApplication> {
     isRunning = true
     refreshClock()
     awakeSince = now
+    timers.advance(to: now)
   }
 
   @usableFromInline
@@ -138,6 +145,7 @@ public final class ReactorLoop<Application: ReactorApplication> {
     let events = poller.wait(timeoutMilliseconds: timeout)
     refreshClock()
     awakeSince = now
+    timers.advance(to: now)
     counters.waiting.nanoseconds += (now - began).nanoseconds
     timers.advance(to: now)
     return events

@@ -130,7 +130,9 @@ enum SystemCalls {
     FileDescriptor(try checked("socket") { tidings_stream_socket(family) })
   }
 
-  static func setOption(_ descriptor: FileDescriptor, _ level: Int32, _ option: Int32, _ value: Int) throws(ReactorError) {
+  static func setOption(
+    _ descriptor: FileDescriptor, _ level: Int32, _ option: Int32, _ value: Int
+  ) throws(ReactorError) {
     var value = Int32(clamping: value)
     _ = try checked("setsockopt") {
       code(setsockopt(descriptor.rawValue, level, option, &value, socklen_t(MemoryLayout<Int32>.size)))

@@ -60,12 +60,15 @@ public struct TimerWheel: ~Copyable {
   /// One bit per slot that holds timers.
   private var occupied = [UInt64](repeating: 0, count: TimerWheel.levels)
   private var current: UInt64
+  /// The time last told, somewhere within the current tick.
+  private var now: Instant
 
   /// How many timers are scheduled or due.
   public private(set) var count = 0
 
   public init(now: Instant, capacity: Int = 0) {
     current = TimerWheel.tick(before: now)
+    self.now = now
     entries.reserveCapacity(capacity)
   }
 
@@ -82,7 +85,7 @@ public struct TimerWheel: ~Copyable {
         Entry(key: key, tick: 0, next: 0, previous: 0, generation: 0, list: TimerWheel.unused))
     }
     entries[Int(index)].key = key
-    entries[Int(index)].tick = TimerWheel.tick(after: deadline)
+    entries[Int(index)].tick = tick(for: deadline)
     place(index)
     count += 1
     return TimerID(index: index, generation: entries[Int(index)].generation)
@@ -102,7 +105,7 @@ public struct TimerWheel: ~Copyable {
   public mutating func reschedule(_ timer: TimerID, at deadline: Instant) -> Bool {
     guard isLive(timer) else { return false }
     unlink(timer.index)
-    entries[Int(timer.index)].tick = TimerWheel.tick(after: deadline)
+    entries[Int(timer.index)].tick = tick(for: deadline)
     place(timer.index)
     return true
   }
@@ -118,7 +121,8 @@ public struct TimerWheel: ~Copyable {
   /// Makes every timer up to `now` due.
   public mutating func advance(to now: Instant) {
     let target = TimerWheel.tick(before: now)
-    guard target >= current else { return }
+    guard now >= self.now else { return }
+    self.now = now
     while let first = firstOccupied(), first.tick <= target {
       current = first.tick
       let list = first.level * TimerWheel.slotsPerLevel + first.slot
@@ -160,6 +164,10 @@ public struct TimerWheel: ~Copyable {
     (UInt64(max(instant.nanoseconds, 0)) + (1 << tickBits - 1)) >> tickBits
   }
 
+  private func tick(for deadline: Instant) -> UInt64 {
+    deadline <= now ? current : TimerWheel.tick(after: deadline)
+  }
+
   private static func instant(_ tick: UInt64) -> Instant {
     Instant(nanoseconds: Int64(clamping: tick << tickBits))
   }
@@ -183,7 +191,7 @@ public struct TimerWheel: ~Copyable {
   }
 
   private mutating func place(_ index: UInt32) {
-    let tick = max(entries[Int(index)].tick, current)
+    let tick = entries[Int(index)].tick
     let highestBit = 63 - (tick ^ current | 1).leadingZeroBitCount
     let level = highestBit / Int(TimerWheel.digitBits)
     let slot = Int(tick >> (UInt64(level) * TimerWheel.digitBits) & 63)
