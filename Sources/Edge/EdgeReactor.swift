@@ -32,6 +32,8 @@ public final class EdgeReactor {
 
   let fanout: Fanout
   let inflater = Inflater()
+  /// For whatever is put together before its length must be told; never kept across calls.
+  var scratch = ByteBuffer(capacity: 4096)
   let httpLimits: HTTPLimits
   var connections = SlotTable<Connection>()
   /// To be written at the end of this turn.

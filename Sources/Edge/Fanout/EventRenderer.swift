@@ -28,12 +28,9 @@ final class EventRenderer {
     for index in shards.indices { Cursor.write(shards[index], offsets[index], into: &buffer) }
   }
 
-  /// `id: CURSOR` and its line end, for a reader of one shard.
-  func appendID(_ shard: ShardID, _ offset: Offset, into buffer: inout ByteBuffer) {
-    buffer.append("id: ")
+  func appendCursor(_ shard: ShardID, _ offset: Offset, into buffer: inout ByteBuffer) {
     buffer.append(cursorPrefix)
     Cursor.write(shard, offset, into: &buffer)
-    buffer.append(UInt8(ascii: "\n"))
   }
 
   func appendID(_ shards: [ShardID], _ offsets: [Offset], into buffer: inout ByteBuffer) {
