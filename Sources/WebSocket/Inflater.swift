@@ -27,6 +27,9 @@ public final class Inflater {
     stream.deallocate()
   }
 
+  /// How much memory the last message's text holds.
+  public var heldBytes: Int { output.capacity }
+
   /// What `count` bytes may take on the wire when they cannot be compressed. The worst honest encoder uses nine bits a
   /// byte, an eighth more.
   static func largestCompressedSize(of count: Int) -> Int { count + count / 4 + 64 }
@@ -38,6 +41,8 @@ public final class Inflater {
     _ message: UnsafeRawBufferPointer, limit: Int, isText: Bool
   ) throws(WebSocketFailure) -> UnsafeRawBufferPointer {
     inflateReset(stream)
+    // Strictly an empty message is one byte, 00; encoders that send none mean the same.
+    guard !message.isEmpty else { return message }
     output.removeAll(keepingCapacity: output.capacity <= Inflater.keptCapacity)
     var text = UTF8Validator()
     var hasEnded = false

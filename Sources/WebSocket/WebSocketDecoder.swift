@@ -25,6 +25,9 @@ public struct WebSocketDecoder: Sendable {
   /// Messages larger than this are refused unless the caller says otherwise.
   public static let defaultMaximumMessageSize = 1 << 20
 
+  /// The largest limit that can be set.
+  public static let largestMaximumMessageSize = 1 << 30
+
   private enum Phase { case header, payload, finished }
 
   private let expectsMask: Bool
@@ -47,6 +50,7 @@ public struct WebSocketDecoder: Sendable {
     role: WebSocketRole, allowsCompression: Bool = false,
     maximumMessageSize: Int = WebSocketDecoder.defaultMaximumMessageSize
   ) {
+    precondition(maximumMessageSize <= WebSocketDecoder.largestMaximumMessageSize, "a limit that would overflow")
     expectsMask = role == .server
     self.allowsCompression = allowsCompression
     self.maximumMessageSize = maximumMessageSize

@@ -103,8 +103,8 @@ public enum WebSocketEncoder {
   }
 
   /// Appends the server's answer to a peer that closed: its own code, or nothing when it gave none.
-  public static func append(answerTo close: WebSocketClose, into buffer: inout ByteBuffer) {
-    if let code = close.code { append(close: code, into: &buffer) } else { append(header: .close, payloadCount: 0, into: &buffer) }
+  public static func append(answerToClose code: WebSocketCloseCode?, into buffer: inout ByteBuffer) {
+    if let code { append(close: code, into: &buffer) } else { append(header: .close, payloadCount: 0, into: &buffer) }
   }
 
   private static func write(
