@@ -28,6 +28,9 @@ final class Connection {
   /// Reads on behalf of the client until it can join its audience.
   var reader: Reader?
 
+  /// The durable consumer whose cursor follows this connection.
+  var consumer: ConsumerBinding?
+
   /// The socket took less than it was given; the poller will tell when it takes more.
   var isBlocked = false
   /// Listed to be written at the end of this turn.

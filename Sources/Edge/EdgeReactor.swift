@@ -44,6 +44,10 @@ public final class EdgeReactor {
   var pumpable: [SlotKey] = []
   var batches: [PublishBatch?]
   var gathers = SlotTable<BatchGather>()
+  /// Followers whose durable consumers are acknowledged as they are written to.
+  var consumerConnections: [SlotKey] = []
+  /// Followers of the node's status.
+  var statusFollowers: [SlotKey] = []
   var counters = EdgeCounters()
   var generator: SeededGenerator
   var isDraining = false
@@ -241,6 +245,7 @@ public struct EdgeCounters: Sendable {
   public var pushes = 0
   public var gaps = 0
   public var fellBehind = 0
+  public var waitersAnswered = 0
   public var reads = 0
   public var cacheReads = 0
   public var protocolErrors = 0

@@ -90,6 +90,11 @@ struct AudienceStream {
     return low < marks.count ? marks[low].end : end
   }
 
+  /// How many messages end after `position`.
+  func messages(from position: UInt64) -> Int {
+    marks.reduce(0) { $0 + ($1.end > position && $1.shard >= 0 ? 1 : 0) }
+  }
+
   /// The cursor of a member that has been sent everything before `position`, which is the end of a message.
   func cursor(at position: UInt64) -> [Offset] {
     var cursor = base

@@ -9,16 +9,20 @@ extension EdgeReactor {
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: HTTPSession) {
     if connection.input.isEmpty {
       let consumed = decode(UnsafeRawBufferPointer(bytes).bytes, connection, session)
-      if !connection.isClosed, consumed < bytes.count, case .http = connection.role {
-        connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
-      }
+      guard !connection.isClosed, case .http = connection.role else { return }
+      if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
     } else {
-      connection.input.append(UnsafeRawBufferPointer(bytes))
-      let consumed = decode(connection.input.bytes, connection, session)
-      if connection.isClosed { return }
-      connection.input.removeFirst(min(consumed, connection.input.count))
+      // Taken out while it is read: a handler may end or change the connection.
+      var input = ByteBuffer()
+      swap(&input, &connection.input)
+      input.append(UnsafeRawBufferPointer(bytes))
+      let consumed = decode(input.bytes, connection, session)
+      guard !connection.isClosed, case .http = connection.role else { return }
+      if consumed < input.count {
+        input.removeFirst(consumed)
+        swap(&input, &connection.input)
+      }
     }
-    if connection.input.isEmpty { connection.input.removeAll(keepingCapacity: false) }
     guard !connection.isClosed, case .http = connection.role else { return }
     if !connection.input.isEmpty, !session.isPaused { watchTheClock(connection, session) }
   }

@@ -29,8 +29,16 @@ final class HTTPSession {
   /// A request that can only begin when all before it are answered.
   var deferred: DeferredRequest?
   var peerFinished = false
-  /// A long-poll that waits for its first event.
+  /// A long-poll that waits for its first event, until when, and what it waits with.
   var waitsForEvents = false
+  var waitUntil: Instant?
+  var waiting: Reader?
+  /// The place of a poll's answer, and the tag the client has.
+  var answerSequence: UInt32 = 0
+  var ifNoneMatch: String?
+  var historyShard: ShardID?
+  var historyLimit = 0
+  var consumerCall: ConsumerCall?
   init(limits: HTTPLimits) {
     decoder = HTTPRequestDecoder(limits: limits)
   }

@@ -99,8 +99,8 @@ extension Route {
   /// Whether the request must wait until those before it on its connection are answered.
   var needsItsTurn: Bool {
     switch self {
-    case .events, .eventsQuery, .webSocket, .echoSocket, .clusterEvents: true
-    default: false
+    case .publish, .clear, .batch, .unknown, .malformedPath, .notAllowed, .preflight, .options, .page, .alive, .ready, .echo: false
+    default: true
     }
   }
 }

@@ -40,7 +40,7 @@ extension EdgeReactor {
       audience.emptySince = nil
       fanout.await(audience, connection.key)
       reader.audience = audience
-    case .answer:
+    case .answer, .value, .locate:
       break
     }
     makePumpable(connection)
@@ -89,6 +89,11 @@ extension EdgeReactor {
     }
     announce(reader, on: connection)
     switch reader.goal {
+    case .value: break
+    case .locate(let then):
+      connection.reader = nil
+      let places = reader.legs[0].places
+      then(self, connection, Cursor(cluster: settings.cluster, positions: places.map { Position($0.shard, $0.offset) }))
     case .follow: join(reader, connection)
     case .answer(_, let waits):
       if reader.eventCount > 0 || reader.gaps.count > 0 || !waits { answer(reader, of: connection) } else { wait(reader, connection) }
@@ -184,6 +189,10 @@ extension EdgeReactor {
     case .failure(let refusal):
       readFailed(reader, connection, refusal)
     case .success(let page):
+      if case .value = reader.goal {
+        connection.reader = nil
+        return answerValue(page, reader.legs[0].places[0].shard, connection)
+      }
       let starts = reader.legs[leg].places[place].phase != .ready
       if starts {
         reader.legs[leg].places[place].phase = .ready
@@ -198,6 +207,10 @@ extension EdgeReactor {
         let from = cursorText(of: reader, leg)
         reader.legs[leg].places[place].offset = gap.to
         tell(gap.reason == .future ? .future : .expired, from: from, reader, leg, connection)
+      }
+      if case .locate = reader.goal {
+        reader.legs[leg].places[place].isRead = true
+        return makePumpable(connection)
       }
       if !page.isCurrentValues { announce(reader, on: connection) }
       write(page, leg, place, for: reader, of: connection)
@@ -235,6 +248,7 @@ extension EdgeReactor {
   private func deliver(_ record: RecordView, _ shard: ShardID, _ leg: Int, _ place: Int, for reader: Reader, of connection: Connection) -> Bool {
     if leg > 0, reader.isDelivered(record, place: shard, before: leg) { return true }
     switch reader.goal {
+    case .value, .locate: return true
     case .answer(let limit, _):
       if reader.eventCount >= limit || (reader.eventCount > 0 && reader.events.count + record.length > RequestLimits.bytesPerAnswer) {
         reader.limitReached = true
@@ -257,6 +271,7 @@ extension EdgeReactor {
   /// A current value: no place in the log goes with it, so that a stream cut here begins anew.
   private func deliverCurrent(_ record: RecordView, _ shard: ShardID, for reader: Reader, of connection: Connection) {
     switch reader.goal {
+    case .value, .locate: break
     case .answer:
       appendToAnswer(record, shard, retained: true, reader)
     case .follow(let format):
@@ -280,6 +295,7 @@ extension EdgeReactor {
     counters.gaps += 1
     let gap = Gap(reason: reason, from: from, to: cursorText(of: reader, leg), skipped: nil)
     switch reader.goal {
+    case .value, .locate: break
     case .answer:
       if reader.gaps.count == 0 { fanout.renderer.appendGap(gap, operation: false, into: &reader.gaps) }
     case .follow(let format):
@@ -308,7 +324,7 @@ extension EdgeReactor {
 
   private func readFailed(_ reader: Reader, _ connection: Connection, _ refusal: Refusal) {
     switch reader.goal {
-    case .answer: answerRefusal(reader, of: connection, refusal)
+    case .answer, .value, .locate: answerRefusal(reader, of: connection, refusal)
     case .follow: closeWhenSent(connection)
     }
   }

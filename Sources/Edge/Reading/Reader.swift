@@ -61,6 +61,10 @@ final class Reader {
     case follow(EventFormat)
     /// One answer: what is there, up to a limit; with `wait`, the first that comes.
     case answer(limit: Int, waits: Bool)
+    /// One topic's current value, as it was published.
+    case value
+    /// Only where the wish begins, as a cursor.
+    case locate((EdgeReactor, Connection, Cursor) -> Void)
   }
 
   let goal: Goal
