@@ -75,9 +75,10 @@ import Testing
   @Test("A failure is remembered")
   func staysFailed() {
     var validator = UTF8Validator()
-    #expect(![0xff].withUnsafeBytes { validator.consume($0) })
+    #expect(![UInt8(0xff)].withUnsafeBytes { validator.consume($0) })
     #expect(!Array("a".utf8).withUnsafeBytes { validator.consume($0) })
-    #expect(!validator.consume(UnsafeRawBufferPointer(start: nil, count: 0)))
+    let afterNothing = validator.consume(UnsafeRawBufferPointer(start: nil, count: 0))
+    #expect(!afterNothing)
     #expect(!validator.isComplete)
   }
 }
