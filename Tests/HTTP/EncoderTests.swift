@@ -16,7 +16,8 @@ struct EncoderTests {
     let body = latin("{}")
     let text = written {
       HTTPResponseEncoder.answer(
-        .ok, type: "application/json", body: body.span.bytes, connection: .close, date: "Sat, 21 Nov 2026 03:00:00 GMT", into: &$0)
+        .ok, type: "application/json", body: body.span.bytes, connection: .close, date: "Sat, 21 Nov 2026 03:00:00 GMT",
+        into: &$0)
     }
     let head =
       "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 03:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
@@ -81,10 +82,12 @@ struct EncoderTests {
   func request() {
     let body = latin("hello")
     var buffer = ByteBuffer()
-    HTTPRequestEncoder.request(.post, target: "/v1/topics/a?b=c", host: "[::1]:80", type: "text/plain", body: body.span.bytes, into: &buffer)
+    HTTPRequestEncoder.request(
+      .post, target: "/v1/topics/a?b=c", host: "[::1]:80", type: "text/plain", body: body.span.bytes, into: &buffer)
     #expect(
       decodeRequests([buffer.freeze().array]) == [
-        .head("POST /v1/topics/a?b=c 1.1 at [::1]:80 [Host=[::1]:80] [Content-Type=text/plain] [Content-Length=5] keep length 5")
+        .head(
+          "POST /v1/topics/a?b=c 1.1 at [::1]:80 [Host=[::1]:80] [Content-Type=text/plain] [Content-Length=5] keep length 5")
       ] + body.map { .byte($0) } + [.end])
   }
 

@@ -46,7 +46,8 @@ struct HeadTests {
     var decoder = HTTPRequestDecoder()
     var head = HTTPRequestHead()
     let first = latin(
-      "POST http://b/?q HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n")
+      "POST http://b/?q HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     let second = latin("OPTIONS * HTTP/1.0\r\n\r\n")
     let firstStep = decoder.next(first.span.bytes, head: &head)
     #expect(firstStep == .head(consumed: first.count))

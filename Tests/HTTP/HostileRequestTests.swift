@@ -140,14 +140,18 @@ let hostileFraming: [HostileRequest] = [
   .init("a length that looks octal", post("Content-Length: 0200\r\n"), .malformedContentLength),
   .init("a double zero", post("Content-Length: 00\r\n"), .malformedContentLength),
   .init("a length past 64 bits", post("Content-Length: 18446744073709551621\r\n"), .malformedContentLength),
-  .init("a length of a hundred digits", post("Content-Length: " + String(repeating: "9", count: 100) + "\r\n"), .malformedContentLength),
+  .init(
+    "a length of a hundred digits", post("Content-Length: " + String(repeating: "9", count: 100) + "\r\n"),
+    .malformedContentLength),
   .init("a length past the limit", post("Content-Length: 999999999999\r\n"), .bodyTooLarge),
   .init("an unknown coding", post("Transfer-Encoding: gzip\r\n"), .unknownTransferEncoding),
   .init("almost chunked", post("Transfer-Encoding: xchunked\r\n"), .unknownTransferEncoding),
   .init("identity", post("Transfer-Encoding: identity\r\n"), .unknownTransferEncoding),
   .init("an unknown coding before chunked", post("Transfer-Encoding: gzip, chunked\r\n"), .unknownTransferEncoding),
   .init("a coding after chunked", post("Transfer-Encoding: chunked, gzip\r\n"), .chunkedNotLast),
-  .init("a coding after chunked on its own line", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n"), .chunkedNotLast),
+  .init(
+    "a coding after chunked on its own line", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n"), .chunkedNotLast
+  ),
   .init("chunked twice", post("Transfer-Encoding: chunked, chunked\r\n"), .chunkedNotLast),
   .init("chunked twice on two lines", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), .chunkedNotLast),
   .init("an empty coding", post("Transfer-Encoding:\r\n"), .malformedTransferEncoding),

@@ -56,7 +56,8 @@ struct ResponseDecoderTests {
     let none = latin("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
     let interim = latin("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n")
     #expect(
-      try CodecVerifier.verify(sized) { decodeResponses($0) } == [.head("200 OK 1.1 [Content-Length=5] keep")] + bytes("hello") + [.end])
+      try CodecVerifier.verify(sized) { decodeResponses($0) } == [.head("200 OK 1.1 [Content-Length=5] keep")] + bytes("hello")
+        + [.end])
     #expect(
       try CodecVerifier.verify(chunked) { decodeResponses($0) }
         == [.head("200  1.1 [Transfer-Encoding=chunked] keep")] + bytes("hello") + [.end])
