@@ -114,6 +114,8 @@ let hostileFields: [HostileRequest] = [
   .init("a Host with a port too large", "GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", .malformedHost),
   .init("a Host that is only a port", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", .malformedHost),
   .init("a Host with a bracket left open", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", .malformedHost),
+  .init("a Host of empty brackets", "GET / HTTP/1.1\r\nHost: []:80\r\n\r\n", .malformedHost),
+  .init("a Host with text behind its brackets", "GET / HTTP/1.1\r\nHost: [::1]a\r\n\r\n", .malformedHost),
   .init("a Host beyond ASCII", "GET / HTTP/1.1\r\nHost: \u{e9}\r\n\r\n", .malformedHost),
   .init("an unknown expectation", post("Expect: 200-maybe\r\nContent-Length: 1\r\n"), .unknownExpectation),
   .init("a known and an unknown expectation", post("Expect: 100-continue, more\r\nContent-Length: 1\r\n"), .unknownExpectation),
