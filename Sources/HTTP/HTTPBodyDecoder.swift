@@ -66,7 +66,9 @@ struct HTTPBodyDecoder {
   }
 
   /// The size line stays with the caller until a byte of its chunk, or the whole trailer section, has come.
-  private mutating func nextChunk(_ input: RawSpan, from start: Int, _ limits: HTTPLimits) throws(HTTPDecodeFailure) -> HTTPDecodeStep {
+  private mutating func nextChunk(_ input: RawSpan, from start: Int, _ limits: HTTPLimits) throws(HTTPDecodeFailure)
+    -> HTTPDecodeStep
+  {
     guard let line = try ChunkSizeLine.read(input, from: start, limit: limits.chunkLine) else { return .needMore }
     guard line.extensionBytes <= limits.chunkExtensions - Int(extensionBytes) else { throw .tooManyChunkExtensions }
     guard line.size > 0 else { return try readTrailers(input, from: line.end, limits) }
@@ -80,7 +82,9 @@ struct HTTPBodyDecoder {
   }
 
   /// Trailers are judged like any field and then dropped: nothing here may change what the head said.
-  private mutating func readTrailers(_ input: RawSpan, from start: Int, _ limits: HTTPLimits) throws(HTTPDecodeFailure) -> HTTPDecodeStep {
+  private mutating func readTrailers(_ input: RawSpan, from start: Int, _ limits: HTTPLimits) throws(HTTPDecodeFailure)
+    -> HTTPDecodeStep
+  {
     switch trailers.scan(input, base: start, startLineLimit: 0, limit: limits.trailers) {
     case .needMore: return .needMore
     case .tooLong: throw .trailersTooLarge

@@ -32,7 +32,9 @@ public enum MediaPreference {
   }
 
   /// The weight that the most specific element matching `offer` gives it.
-  private static func quality(of offer: StaticString, for fields: HTTPFields, in input: RawSpan, _ hasElement: inout Bool) -> Int {
+  private static func quality(of offer: StaticString, for fields: HTTPFields, in input: RawSpan, _ hasElement: inout Bool)
+    -> Int
+  {
     var chosen = (specificity: 0, quality: 0)
     for value in fields.all(.accept) {
       var list = HTTPList(value)

@@ -4,7 +4,8 @@ import Core
 public enum MediaType {
   /// `type/subtype` without parameters and white space.
   public static func essence(_ value: Range<Int>, in input: RawSpan) -> Range<Int> {
-    input.trimmed(value.lowerBound..<HTTPList.separator(UInt8(ascii: ";"), in: input, from: value.lowerBound, to: value.upperBound))
+    input.trimmed(
+      value.lowerBound..<HTTPList.separator(UInt8(ascii: ";"), in: input, from: value.lowerBound, to: value.upperBound))
   }
 
   /// Whether the essence is `type`, which must be in lower case.
@@ -23,7 +24,9 @@ public enum MediaType {
   public static func isWellFormed(_ value: Range<Int>, in input: RawSpan) -> Bool {
     let essence = essence(value, in: input)
     let slash = input.first(notIn: .token, from: essence.lowerBound, to: essence.upperBound)
-    guard slash > essence.lowerBound, slash + 1 < essence.upperBound, input.byte(at: slash) == UInt8(ascii: "/") else { return false }
+    guard slash > essence.lowerBound, slash + 1 < essence.upperBound, input.byte(at: slash) == UInt8(ascii: "/") else {
+      return false
+    }
     guard input.first(notIn: .token, from: slash + 1, to: essence.upperBound) == essence.upperBound else { return false }
     var at = HTTPList.separator(UInt8(ascii: ";"), in: input, from: value.lowerBound, to: value.upperBound)
     while at < value.upperBound {
@@ -38,7 +41,9 @@ public enum MediaType {
   private static func isParameter(_ range: Range<Int>, in input: RawSpan) -> Bool {
     guard !range.isEmpty else { return true }
     let equals = input.first(notIn: .token, from: range.lowerBound, to: range.upperBound)
-    guard equals > range.lowerBound, equals + 1 < range.upperBound, input.byte(at: equals) == UInt8(ascii: "=") else { return false }
+    guard equals > range.lowerBound, equals + 1 < range.upperBound, input.byte(at: equals) == UInt8(ascii: "=") else {
+      return false
+    }
     if input.byte(at: equals + 1) == UInt8(ascii: "\"") {
       return QuotedText.end(equals + 1..<range.upperBound, in: input) == range.upperBound
     }

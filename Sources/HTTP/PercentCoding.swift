@@ -45,9 +45,12 @@ public enum PercentCoding {
 
   static func append(escaped byte: UInt8, into buffer: inout ByteBuffer) {
     buffer.append(UInt8(ascii: "%"))
-    for digit in [byte >> 4, byte & 15] {
-      buffer.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") + digit - 10)
-    }
+    buffer.append(hexadecimal(byte >> 4))
+    buffer.append(hexadecimal(byte & 15))
+  }
+
+  private static func hexadecimal(_ digit: UInt8) -> UInt8 {
+    digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "A") + digit - 10
   }
 
   /// Decoded bytes one at a time.
