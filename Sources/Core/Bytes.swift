@@ -81,10 +81,6 @@ extension Bytes: Equatable, Hashable {
   }
 }
 
-extension Bytes: ExpressibleByStringLiteral {
-  public init(stringLiteral value: String) { self.init(value) }
-}
-
 /// The memory behind `Bytes`.
 @usableFromInline final class ByteStorage: @unchecked Sendable {
   // Sendable because nothing writes to the memory after this object exists.
