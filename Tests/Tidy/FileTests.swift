@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// What every file of the tree keeps to.

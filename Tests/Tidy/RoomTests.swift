@@ -63,7 +63,7 @@ struct RoomTests {
       (/\bDate\(|\bContinuousClock\b|\bSuspendingClock\b/, "time comes in as a value"),
       (/\bTask\s*[{.(]|\bTask\.detached\b|\bDispatchQueue\b|\bThread\b/, "machines have no threads"),
       (/\basync\b|\bawait\b/, "machines do not wait"),
-      (/(?<![.\w])(?:print|debugPrint|dump)\(/, "effects go out as values"),
+      (/(?:^|[^.\w])(?:print|debugPrint|dump)\(/, "effects go out as values"),
     ]
     for row in RoomTable.here.rows where row.isPure {
       for file in SourceTree.here.swiftFiles(of: row.name) {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The clone these tests were built from, read as text.
-struct SourceTree {
+struct SourceTree: CustomStringConvertible {
   static let here = SourceTree()
 
   let root: URL
@@ -28,6 +28,9 @@ struct SourceTree {
     files = found.sorted { $0.path < $1.path }
   }
 
+  // A failed expectation prints what it looked at: a name, not the whole tree.
+  var description: String { "the source tree" }
+
   func file(_ path: String) -> SourceFile? { files.first { $0.path == path } }
 
   func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: root.appending(path: path).path) }
@@ -37,9 +40,11 @@ struct SourceTree {
   }
 }
 
-struct SourceFile {
+struct SourceFile: CustomStringConvertible {
   let path: String
   let text: String
+
+  var description: String { path }
 
   var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
   var lineCount: Int { text.split(separator: "\n", omittingEmptySubsequences: false).count - (text.hasSuffix("\n") ? 1 : 0) }
