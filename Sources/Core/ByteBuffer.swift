@@ -44,7 +44,8 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
 
   /// Makes room for `extra` more bytes and says where they go; `advance` then makes them part of the buffer.
   @inlinable public mutating func reserve(_ extra: Int) -> UnsafeMutableRawPointer {
-    if capacity - count < extra { grow(by: extra) }
+    // Room for one at least, so that there is an address to return even when none is asked for.
+    if capacity - count < max(extra, 1) { grow(by: max(extra, 1)) }
     return base.unsafelyUnwrapped + count
   }
 

@@ -39,7 +39,7 @@ public struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
   public init(_ value: UInt64) { self.value = value }
 
   public init?(_ text: String) {
-    guard text.utf8.count == 16, let value = UInt64(text, radix: 16) else { return nil }
+    guard text.utf8.count == 16, text.utf8.allSatisfy(\.isHexadecimalDigit), let value = UInt64(text, radix: 16) else { return nil }
     self.value = value
   }
 

@@ -12,7 +12,8 @@ public enum StableHash {
   @inlinable public static func of(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
     var hash = seed ^ first
     var rest = bytes.count
-    guard var at = bytes.baseAddress else { return mix(hash ^ second, first) }
+    // No bytes without an address are no bytes: the loops below do not look at where they are.
+    var at = bytes.baseAddress ?? UnsafeRawPointer(emptyBytesAddress)
     while rest >= 8 {
       hash = mix(hash ^ UInt64(littleEndian: at.loadUnaligned(as: UInt64.self)), second)
       at += 8

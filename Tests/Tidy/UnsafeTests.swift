@@ -1,0 +1,26 @@
+import Testing
+
+/// Where the compiler is asked to take our word for it.
+@Suite("Words of honour")
+struct UnsafeTests {
+  /// Every file that says `@unchecked Sendable` or `nonisolated(unsafe)`, and why it is true there.
+  static let allowed: [String: String] = [
+    "Sources/Core/ByteBuffer.swift": "the memory has one owner, the value itself, which cannot be copied",
+    "Sources/Core/Bytes.swift": "nothing writes to the memory once it is shared",
+    "Sources/Feeds/ShardRequest.swift": "a batch is handed over, never shared",
+  ]
+
+  @Test("Unchecked Sendable and unsafe isolation stand only in the files listed here, with their reason")
+  func onlyWhereListed() {
+    var used: Set<String> = []
+    for file in SourceTree.here.files where file.path.hasPrefix("Sources/") && file.path.hasSuffix(".swift") {
+      for (number, code) in file.codeLines where code.contains(/@unchecked\s+Sendable|nonisolated\(unsafe\)/) {
+        used.insert(file.path)
+        #expect(UnsafeTests.allowed[file.path] != nil, "\(file.path):\(number) asks to be believed and is not in the list of UnsafeTests")
+      }
+    }
+    for path in UnsafeTests.allowed.keys.sorted() where !used.contains(path) {
+      Issue.record("\(path) is in the list of UnsafeTests and needs it no longer")
+    }
+  }
+}
