@@ -168,7 +168,7 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
     if capacity - count > max(Self.frozenSlack, count) {
       var fitted = ByteBuffer(capacity: count)
       fitted.append(bytes)
-      return fitted.freeze()
+      swap(&self, &fitted)
     }
     let storage = ByteStorage(adopting: base, count: count)
     let length = count

@@ -200,7 +200,7 @@ extension EdgeReactor {
 
   func setTimer(_ connection: Connection, after span: TimeSpan) {
     if let timer = connection.timer { loop.cancel(timer) }
-    connection.timer = loop.schedule(PollToken(kind: Self.connectionTimer, connection.key).rawValue, at: now + span)
+    connection.timer = loop.schedule(TimerKey(PollToken(kind: Self.connectionTimer, connection.key).rawValue), at: now + span)
   }
 
   func clearTimer(_ connection: Connection) {

@@ -94,9 +94,9 @@ public final class EdgeReactor {
   }
 
   public func expired(_ timer: TimerKey) {
-    switch PollToken(rawValue: timer).kind {
+    switch PollToken(rawValue: timer.rawValue).kind {
     case Self.connectionTimer:
-      if let connection = connections[PollToken(rawValue: timer).slot] { connectionTimerFired(connection) }
+      if let connection = connections[PollToken(rawValue: timer.rawValue).slot] { connectionTimerFired(connection) }
     case Self.audienceTimer:
       careForAudiences()
     default:

@@ -1,5 +1,4 @@
 public import Core
-public import Reactor
 public import Security
 
 /// Everything the edge is told when it starts; bounds carry their defaults.
@@ -10,7 +9,7 @@ public struct EdgeSettings: Sendable {
   public var version: String
   public var shardCount: Int
   public var fanout = FanoutLimits()
-  public var origins = Origins.default
+  public var origins = Origins()
   public var permissions = Permissions.everything
   public var diagnostics = false
 

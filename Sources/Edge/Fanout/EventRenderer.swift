@@ -64,14 +64,18 @@ final class EventRenderer {
     case .webSocketDeflated:
       json.removeAll()
       appendJSON(record, shard, operation: true, retained: retained, into: &json)
-      appendDeflatedFrame(of: json.bytes, into: &buffer)
+      json.withUnsafeBytes { appendDeflatedFrame(of: $0, into: &buffer) }
     }
   }
 
-  func appendDeflatedFrame(of text: RawSpan, into buffer: inout ByteBuffer) {
-    var packed = ByteBuffer(capacity: text.byteCount / 2 + 64)
-    text.withUnsafeBytes { deflater.compress($0, into: &packed) }
+  private func appendDeflatedFrame(of text: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+    var packed = ByteBuffer(capacity: text.count / 2 + 64)
+    deflate(text, into: &packed)
     packed.withUnsafeBytes { WebSocketEncoder.append(.text, $0, isCompressed: true, into: &buffer) }
+  }
+
+  func deflate(_ message: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) {
+    deflater.compress(message, into: &buffer)
   }
 
   private func appendTypeLine(_ record: RecordView, into buffer: inout ByteBuffer) {
@@ -93,9 +97,8 @@ final class EventRenderer {
     } else {
       buffer.append("data: ")
       Base64.append(encoded: record.payload, into: &buffer)
-      buffer.append(UInt8(ascii: "\n"))
+      buffer.append("\n\n")
     }
-    buffer.append(UInt8(ascii: "\n"))
   }
 
   /// An event as one JSON object on one line.
@@ -127,7 +130,8 @@ final class EventRenderer {
     if retained { buffer.append(",\"retained\":true") }
     if flags.contains(.json) {
       buffer.append(",\"data\":")
-      buffer.append(compacting: record.payload.bytes)
+      let payload = record.payload
+      buffer.append(compacting: payload.bytes)
     } else if flags.contains(.text) || record.payload.isEmpty {
       buffer.append(",\"data\":")
       buffer.append(jsonString: record.payload)

@@ -28,7 +28,7 @@ extension EdgeReactor {
   /// `POST /v1/publish`: a JSON array of events, or one event a line. Each stands for itself.
   func publishBatch(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner, body: RawSpan) {
     let sequence = expect(session, manner)
-    let span = session.headBytes.bytes
+    let span = session.headSpan
     let type = session.head.first(.contentType)
     let isLines = type.map { MediaType.names("application/x-ndjson", $0, in: span) || MediaType.names("application/jsonl", $0, in: span) } ?? false
     var ranges: [Range<Int>] = []

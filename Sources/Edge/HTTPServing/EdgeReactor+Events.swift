@@ -9,7 +9,7 @@ extension EdgeReactor {
   /// `/v1/events`: one resource, read in the manner the client accepts.
   func readEvents(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner, body: Bytes?) {
     var parameters = ReadParameters()
-    let span = session.headBytes.bytes
+    let span = session.headSpan
     if let problem = parameters.takeQuery(session.head.query, in: span) ?? body.flatMap({ parameters.takeBody($0.bytes) })
       ?? parameters.settle(lastEventID: session.head.first(.lastEventID).map { span.text($0) }, now: loop.wallTime)
     {
@@ -249,13 +249,16 @@ extension EdgeReactor {
     setTimer(connection, after: settings.idleTimeout)
     var body = ByteBuffer(capacity: reader.events.count + 256)
     body.append("{\"events\":[")
-    if reader.eventCount > 0 { body.append(reader.events.bytes.extracting(0..<reader.events.count - 1)) }
+    if reader.eventCount > 0 {
+      // Every event ends with a comma; the last one's goes.
+      reader.events.withUnsafeBytes { body.append(UnsafeRawBufferPointer(rebasing: $0.dropLast())) }
+    }
     body.append("],\"cursor\":\"")
     body.append(cursor.bytes)
     body.append(UInt8(ascii: "\""))
     if reader.gaps.count > 0 {
       body.append(",\"gap\":")
-      body.append(reader.gaps.bytes)
+      reader.gaps.withUnsafeBytes { body.append($0) }
     }
     body.append(UInt8(ascii: "}"))
     let status: HTTPStatus = isUnchanged ? .notModified : waits && isEmpty ? .noContent : .ok

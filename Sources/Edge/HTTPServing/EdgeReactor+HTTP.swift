@@ -72,7 +72,7 @@ extension EdgeReactor {
   }
 
   private func headArrived(_ connection: Connection, _ session: HTTPSession) {
-    session.route = Route.of(session.head, session.headBytes.bytes, diagnostics: settings.diagnostics)
+    session.route = Route.of(session.head, session.headSpan, diagnostics: settings.diagnostics)
     if session.head.hasBody { session.bodyStarted = now }
     if session.head.expectsContinue, session.pending.isEmpty {
       HTTPResponseEncoder.goOn(into: &connection.output.own)
@@ -91,7 +91,7 @@ extension EdgeReactor {
   // MARK: Requests
 
   private func requestArrived(_ connection: Connection, _ session: HTTPSession, body: RawSpan) {
-    let span = session.headBytes.bytes
+    let span = session.headSpan
     let route = session.route ?? .unknown
     var manner = AnswerManner(connection: HTTPResponseEncoder.connection(answering: session.head, closing: isDraining))
     manner.isHead = session.head.method == .head

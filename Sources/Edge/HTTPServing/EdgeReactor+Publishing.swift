@@ -36,7 +36,7 @@ extension EdgeReactor {
     var draft = RecordDraft()
     if retain { draft.flags.insert(.retain) }
     draft.timeToLiveMilliseconds = facts.timeToLive
-    let span = session.headBytes.bytes
+    let span = session.headSpan
     draft.flags.formUnion(payloadFlags(body, isJSON: !facts.contentType.isEmpty && MediaType.isJSON(facts.contentType, in: span)))
     let ticket = facts.wantsCommit ? TicketParts.make(connection.key, sequence) : Ticket(0)
     session.topics.withUnsafeBytes { topics in
@@ -160,7 +160,7 @@ extension EdgeReactor {
   /// Decodes the path's topic to the end of the session's `topics`.
   private func decodeTopic(_ session: HTTPSession) -> Problem? {
     let start = session.topics.count
-    let span = session.headBytes.bytes
+    let span = session.headSpan
     guard let range = HTTPPath.rest(of: session.head.path, in: span, after: "/v1/topics/"),
       PercentCoding.decode(range, in: span, into: &session.topics)
     else { return Problem(.badRequest, "The topic in the path is not valid percent-encoding.") }
@@ -179,7 +179,7 @@ extension EdgeReactor {
 
   private func readFacts(_ facts: inout PublishFacts, _ session: HTTPSession) -> Problem? {
     let head = session.head
-    let span = session.headBytes.bytes
+    let span = session.headSpan
     if let contentType = head.first(.contentType) {
       guard contentType.count <= RequestLimits.contentTypeLength else { return Problem(.badRequest, "Content-Type has at most \(RequestLimits.contentTypeLength) bytes.") }
       guard MediaType.isWellFormed(contentType, in: span), isText(span, contentType) else {

@@ -10,7 +10,7 @@ extension EdgeReactor {
   /// `GET /v1/topics/{topic}`: the retained value as it was published.
   func currentValue(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner) {
     let sequence = expect(session, manner)
-    let span = session.headBytes.bytes
+    let span = session.headSpan
     var name = ByteBuffer()
     guard let range = HTTPPath.rest(of: session.head.path, in: span, after: "/v1/topics/"),
       PercentCoding.decode(range, in: span, into: &name)
@@ -84,7 +84,7 @@ extension EdgeReactor {
   func history(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner) {
     let sequence = expect(session, manner)
     var parameters = ReadParameters()
-    if let problem = parameters.takeQuery(session.head.query, in: session.headBytes.bytes) {
+    if let problem = parameters.takeQuery(session.head.query, in: session.headSpan) {
       return answerProblem(connection, session, sequence, problem)
     }
     guard parameters.filters.count == 1, let filter = parameters.filters.first, !filter.hasWildcard, let shard = filter.shard(among: settings.shardCount) else {

@@ -116,5 +116,3 @@ struct EventDraft {
     return at < range.upperBound && input.byte(at: at) == UInt8(ascii: "{") ? .object : nil
   }
 }
-
-extension Problem: Error {}

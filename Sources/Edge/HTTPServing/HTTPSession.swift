@@ -43,6 +43,16 @@ final class HTTPSession {
     decoder = HTTPRequestDecoder(limits: limits)
   }
 
+  /// The request's head, good until the next one is decoded.
+  var headSpan: RawSpan {
+    @_lifetime(immortal) get {
+      // The memory is this object's and is written only when the next head arrives, after whoever looks at it now
+      // has returned; the compiler cannot see that through a class.
+      let span = unsafe RawSpan(_unsafeStart: headBytes.readPointer, byteCount: headBytes.count)
+      return unsafe _overrideLifetime(span, copying: ())
+    }
+  }
+
   var nextSequence: UInt32 { (firstSequence &+ UInt32(pending.count)) & TicketParts.sequenceMask }
 
   /// The place of a pending answer by its sequence number; nil when it is not waited for any more.

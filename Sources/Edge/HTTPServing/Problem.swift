@@ -4,7 +4,7 @@ internal import JSON
 internal import Feeds
 
 /// An error as `application/problem+json` (RFC 9457): what went wrong and what to do.
-struct Problem {
+struct Problem: Error {
   var status: HTTPStatus
   var detail: String
   var retryAfterSeconds: Int?

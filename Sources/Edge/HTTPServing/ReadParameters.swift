@@ -46,7 +46,7 @@ struct ReadParameters {
       case "latest": since = .latest
       case "earliest": since = .earliest
       default:
-        if let time = WallTime(rfc3339: value) {
+        if let time = WallTime(timestamp: value) {
           since = .time(time)
         } else if let span = try? TimeSpan(reading: value) {
           since = .time(WallTime(milliseconds: -Int64(span.milliseconds)))

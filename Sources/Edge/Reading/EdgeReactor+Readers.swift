@@ -413,7 +413,7 @@ extension EdgeReactor {
   static let audienceCarePeriod = TimeSpan.seconds(1)
 
   func scheduleAudienceCare() {
-    _ = loop.schedule(PollToken(kind: Self.audienceTimer).rawValue, at: now + Self.audienceCarePeriod)
+    _ = loop.schedule(TimerKey(PollToken(kind: Self.audienceTimer).rawValue), at: now + Self.audienceCarePeriod)
   }
 
   /// Heartbeats for the idle, and farewell to audiences that nobody came back to.
