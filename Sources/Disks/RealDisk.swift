@@ -89,9 +89,8 @@ public final class RealDisk: Disk {
       try check(fsync(file), "sync", name)
       try directory.sync()
     } catch {
-      guard error.kind == .noSpace else { throw error }
       forget(name)
-      try directory.remove(name.text)
+      unlinkat(directory.descriptor, name.text, 0)
       throw error
     }
   }
