@@ -145,6 +145,24 @@ import Testing
     #expect(!brokenPort.submit([create]))
   }
 
+  @Test("When a sync fails, nothing that counted on it is answered as done")
+  func failedSync() throws {
+    let temporary = TemporaryDirectory()
+    // Writes to the null device succeed; it cannot be synced.
+    symlink("/dev/null", temporary.path + "/00000000000000000001.log")
+    let threads = JournalThreads()
+    let shard = Shard()
+    let port = shard.attach(threads, try temporary.handle())
+    let segment = JournalFileName.segment(Offset(1))
+    let operations: [DiskOperation] = [.write(segment, at: 0, Bytes([1])), .sync(segment)]
+    port.submit((1...3).map { DiskBatch(ticket: JournalTicket($0), operations: operations) })
+    shard.arrivals.wait(for: 3)
+    threads.stop()
+    let answers = shard.take()
+    #expect(answers.map(\.ticket.value) == [1, 2, 3])
+    #expect(answers.allSatisfy { $0.error?.operation == "sync" && $0.error?.kind == .failed })
+  }
+
   @Test("Space that cannot be had is refused as a whole and leaves nothing behind")
   func refusedSpace() throws {
     let temporary = TemporaryDirectory()
