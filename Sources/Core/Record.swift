@@ -157,7 +157,7 @@ public struct RecordStamp {
     start.storeBytes(of: previous.value.littleEndian, toByteOffset: RecordLayout.previous, as: UInt64.self)
     start.storeBytes(of: time.milliseconds.littleEndian, toByteOffset: RecordLayout.time, as: Int64.self)
     start.storeBytes(of: term.littleEndian, toByteOffset: RecordLayout.term, as: UInt64.self)
-    let length = Int(UInt32(littleEndian: start.load(as: UInt32.self)))
+    let length = Int(UInt32(littleEndian: start.loadUnaligned(as: UInt32.self)))
     let sealed = UnsafeRawBufferPointer(start: start + RecordLayout.kind, count: length - RecordLayout.kind)
     start.storeBytes(of: CRC32C.of(sealed).littleEndian, toByteOffset: RecordLayout.checksum, as: UInt32.self)
   }
