@@ -1,4 +1,4 @@
-public import Core
+internal import Core
 public import Feeds
 
 /// The durable consumers of one shard.

@@ -1,5 +1,4 @@
 public import Core
-public import Feeds
 
 /// Decides whether a record may be appended, with everything appended before it counted as if it were committed:
 /// two publishes under one key in one turn are one message.

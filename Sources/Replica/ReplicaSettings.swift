@@ -1,0 +1,37 @@
+public import Core
+public import Journal
+
+/// When a publish counts as kept.
+public enum Durability: String, Sendable {
+  /// On the disk.
+  case fsync
+  /// In memory; the disk follows.
+  case memory
+}
+
+/// The numbers a replica works with.
+public struct ReplicaSettings: Sendable {
+  public var shard: ShardID
+  public var durability = Durability.fsync
+  public var retention = Retention(ageMilliseconds: 24 * 3600 * 1000, bytes: 1 << 30)
+  /// Appended and not yet committed; past it publishes are refused as overloaded.
+  public var maximumPendingBytes = 64 << 20
+  /// Recent batches kept in memory for readers that are only a little behind.
+  public var recentTailBytes = 4 << 20
+  /// One read from the disk.
+  public var readChunkBytes = 256 << 10
+  /// A page is answered after so many bytes were looked at, whatever was found in them.
+  public var examinedBytesPerRead = 4 << 20
+  /// Reads and histories that wait for the disk at once; past it they are refused as overloaded.
+  public var maximumWaitingReads = 4096
+  /// A snapshot is taken after so many new bytes…
+  public var snapshotEveryBytes = 64 << 20
+  /// …or so many new entries, which bounds what opening has to replay.
+  public var snapshotEveryEntries = 250_000
+  /// A tick encodes about this much of a snapshot.
+  public var snapshotBytesPerTick = 1 << 20
+  /// Retention is looked at this often.
+  public var trimEvery = TimeSpan.seconds(1)
+
+  public init(shard: ShardID) { self.shard = shard }
+}
