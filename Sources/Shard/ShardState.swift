@@ -1,5 +1,4 @@
 public import Core
-public import Feeds
 
 /// The state machine that a shard's committed log drives; the same on every replica that applied the same log.
 ///
@@ -20,6 +19,8 @@ public struct ShardState {
   public internal(set) var messages: UInt64 = 0
   /// Where the next `forgetTopics` begins to look.
   var sweepAt = 0
+  /// No forgotten topic had a newer message.
+  var forgottenUpTo = Offset.zero
   private var keyName: [UInt8] = []
 
   public init() {}
@@ -66,10 +67,14 @@ public struct ShardState {
     case .deleteConsumer(let name):
       return consumers.delete(name)
     case .forgetTopics(let first):
-      sweepAt = topics.forget(before: first, from: sweepAt, limit: ShardCommand.topicsForgottenAtOnce)
+      sweepAt = topics.forget(
+        before: first, from: sweepAt, limit: ShardCommand.topicsForgottenAtOnce, newest: &forgottenUpTo)
       return .done
     }
   }
+
+  /// Whether messages after `offset` on a topic without a head may have existed: its head was forgotten.
+  public func mayHaveForgotten(after offset: Offset) -> Bool { forgottenUpTo > offset }
 
   /// Whether a sweep that `forgetTopics` began has topics left to look at.
   public var isForgetting: Bool { sweepAt != 0 }

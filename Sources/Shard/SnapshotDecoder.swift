@@ -66,6 +66,7 @@ public struct SnapshotDecoder: ~Copyable {
       state.time = try reader.time()
       state.messages = try reader.u64()
       state.sweepAt = Int(clamping: try reader.u64())
+      state.forgottenUpTo = Offset(try reader.u64())
     case .topic:
       try readTopic(length, &reader)
     case .key:

@@ -73,6 +73,7 @@ public struct SnapshotEncoder {
       buffer.append(littleEndian: state.time.milliseconds)
       buffer.append(littleEndian: state.messages)
       buffer.append(littleEndian: UInt64(state.sweepAt))
+      buffer.append(littleEndian: state.forgottenUpTo.value)
     }
   }
 

@@ -3,7 +3,7 @@ internal import Core
 /// A snapshot is a run of items, each `u8 tag, u32 length, body`, so that it can be written and read a piece at a time:
 ///
 /// ```
-/// beginning  u16 version, u64 applied, i64 time, u64 messages, u64 sweep
+/// beginning  u16 version, u64 applied, i64 time, u64 messages, u64 sweep, u64 forgotten
 /// topic      name, u64 newest, u32 count, the retained record if there is one
 /// key        name, u64 offset, i64 time                     oldest first
 /// consumer   name, filters, cursor, i64 created, i64 updated

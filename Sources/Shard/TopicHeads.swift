@@ -88,7 +88,7 @@ public struct TopicHeads {
 
   /// Drops topics that have neither a message at or after `first` nor a current value, looking at no more than
   /// `limit` of them from `start` on. Answers where the next look begins; 0 when the end was reached.
-  mutating func forget(before first: Offset, from start: Int, limit: Int) -> Int {
+  mutating func forget(before first: Offset, from start: Int, limit: Int, newest: inout Offset) -> Int {
     var index = start
     var looked = 0
     while index < table.count, looked < limit {
@@ -98,6 +98,7 @@ public struct TopicHeads {
         index += 1
         continue
       }
+      newest = max(newest, head.newest)
       // Removal moves the last entry here, so the same index is looked at again.
       let name = table.withKey(at: index) { Bytes(copying: $0) }
       _ = name.withUnsafeBytes { table.remove($0) }
