@@ -1,52 +1,180 @@
 public import Core
 
-public struct JournalLog: ~Copyable {
-  public var first: Offset { fatalError() }
-  public var next: Offset { fatalError() }
-  public var durable: Offset { fatalError() }
-  public var undurableBytes: Int { fatalError() }
-  public var retainedBytes: Int { fatalError() }
-  public var admission: JournalAdmission { fatalError() }
+/// One shard's log: segments of checksummed entries, what is known of them, and what is under way on disk.
+///
+/// A machine without I/O: methods fill a `JournalOutput` with batches of disk operations, and the owner
+/// reports each batch `completed` or `failed`, in order. `durable` moves only by such reports.
+///
+/// ```
+/// append ─▶ held ─(file there? space set aside?)─▶ batches ─▶ disk ─▶ completed ─▶ durable
+///             └─ no: create / reserve first; no space: full, asked again on tick
+/// ```
+///
+/// Invariant: `first - 1 ≤ durable ≤ next - 1`.
+public struct JournalLog: ~Copyable, Sendable {
+  public let settings: JournalSettings
 
-  /// Appends stamped and sealed entries whose offsets begin with `next`; hands them back as shareable bytes.
-  public mutating func append(_ entries: consuming ByteBuffer, into output: inout JournalOutput) -> Bytes { fatalError() }
-  public mutating func completed(_ ticket: JournalTicket, into output: inout JournalOutput) { fatalError() }
-  public mutating func failed(_ ticket: JournalTicket, _ error: DiskError, into output: inout JournalOutput) { fatalError() }
-  public mutating func tick(at now: Instant, into output: inout JournalOutput) { fatalError() }
-  public mutating func writeSnapshot(_ snapshot: Snapshot, into output: inout JournalOutput) { fatalError() }
-  public mutating func saveHardState(_ state: HardState, into output: inout JournalOutput) { fatalError() }
-  public mutating func trim(at now: WallTime, _ retention: Retention, keepFrom: Offset, into output: inout JournalOutput) {
-    fatalError()
+  /// Every entry up to here is durable; only these are read.
+  public internal(set) var durable: Offset
+  /// Bytes appended that are not durable yet; owners bound what they have under way by it.
+  public internal(set) var undurableBytes = 0
+  /// Plain counters for the status.
+  public internal(set) var counters = JournalCounters()
+
+  /// Oldest first, the one being written last; never empty.
+  var segments: [Segment]
+  /// Segments removed since opening: `segments[n]` has the number `removed + n`.
+  var removed = 0
+  /// Appends not handed out yet, because their file or space is not there yet.
+  var held = FirstInFirstOut<HeldWrite>()
+  var inFlight = FirstInFirstOut<InFlight>()
+  var lastTicket: UInt64 = 0
+  /// The one request for a file or space that is under way.
+  var spaceRequest: SpaceRequest?
+  /// The request the disk had no room for.
+  var lackedSpace: SpaceRequest?
+  var retryAt = Instant.zero
+
+  var mark = DurableMark()
+  var markInFlight = false
+  /// Something other than `durable` has changed that the mark should tell.
+  var markIsStale = false
+  var appendedSinceTick = false
+  var lastAppendAt = Instant.zero
+  var lastMarkAt = Instant.zero
+
+  /// Durable snapshots, oldest first.
+  var snapshots: [Offset]
+  /// Snapshots found damaged; removed when the next one is durable.
+  var damagedSnapshots: [Offset] = []
+  var snapshotInFlight = false
+
+  var scrubNext: Offset
+  var failure: DiskError?
+  var damage: JournalDamage?
+
+  init(settings: JournalSettings, segments: [Segment], snapshots: [Offset]) {
+    precondition(!segments.isEmpty)
+    self.settings = settings
+    self.segments = segments
+    self.snapshots = snapshots
+    durable = segments[segments.count - 1].last
+    scrubNext = segments[0].first
   }
-  public func plan(from offset: Offset, maximumBytes: Int) -> ReadPlan? { fatalError() }
-  public func plan(continuing position: ReadPosition, maximumBytes: Int) -> ReadPlan? { fatalError() }
-  public func plan(single offset: Offset) -> ReadPlan? { fatalError() }
-  public func search(time: WallTime) -> TimeSearch { fatalError() }
-  public mutating func scrubPlan(maximumBytes: Int) -> ReadPlan? { fatalError() }
 
-  public static func open(disk: inout some Disk & ~Copyable, settings: JournalSettings) throws(DiskError) -> JournalOpening {
-    fatalError()
+  /// The oldest entry there is, or `next` when there is none.
+  public var first: Offset { segments[0].first }
+  /// The offset the next appended entry must have. Never goes back.
+  public var next: Offset { segments[segments.count - 1].last.next }
+  /// Bytes of entries kept.
+  public var retainedBytes: Int { segments.reduce(0) { $0 + $1.end } }
+  public var segmentCount: Int { segments.count }
+  /// The newest durable snapshot's offset.
+  public var snapshotOffset: Offset? { snapshots.last }
+  public var isWritingSnapshot: Bool { snapshotInFlight }
+
+  public var admission: JournalAdmission {
+    if let failure { return .dead(failure) }
+    if let damage { return .damaged(damage) }
+    return lackedSpace == nil ? .accepting : .full
+  }
+
+  /// Appends stamped and sealed entries whose offsets go on from `next`; hands them back as shareable bytes.
+  ///
+  /// Allowed while `full` too, for entries that must not be refused; they wait. Never when dead or damaged.
+  public mutating func append(_ entries: consuming ByteBuffer, into output: inout JournalOutput) -> Bytes {
+    precondition(failure == nil && damage == nil, "append to a journal that is dead or damaged")
+    let count = entries.count
+    guard count > 0 else { return Bytes() }
+    rollIfNeeded(for: count)
+    let number = segments.count - 1
+    let position = segments[number].end
+    let before = segments[number].last
+    entries.withUnsafeBytes { segments[number].append(entries: $0, spacing: settings.indexSpacingBytes) }
+    let claimed = settings.claimsDurability ? durable : .zero
+    CommitFooter(last: segments[number].last, durable: claimed, position: segments[number].end).append(to: &entries)
+    let written = entries.freeze()
+    held.append(
+      HeldWrite(segment: removed + number, position: position, bytes: written, last: segments[number].last))
+    undurableBytes += count
+    counters.entries += segments[number].last.value - before.value
+    counters.bytes += UInt64(count)
+    appendedSinceTick = true
+    advance(into: &output)
+    return written.slice(0..<count)
+  }
+
+  private mutating func rollIfNeeded(for count: Int) {
+    let active = segments[segments.count - 1]
+    guard !active.isEmpty, active.end + count + CommitFooter.size > settings.segmentBytes else { return }
+    segments.append(Segment(first: active.last.next))
+  }
+
+  mutating func emit(_ purpose: InFlight.Purpose, _ operations: [DiskOperation], into output: inout JournalOutput) {
+    lastTicket += 1
+    let ticket = JournalTicket(lastTicket)
+    inFlight.append(InFlight(ticket: ticket, purpose: purpose))
+    output.batches.append(DiskBatch(ticket: ticket, operations: operations))
   }
 }
 
-/// What opening gives.
-public struct JournalOpening: ~Copyable {
-  public var log: JournalLog
-  public let verdict: JournalVerdict
-  public let hardState: HardStateFinding
-  /// The newest intact snapshot.
-  public let snapshot: Snapshot?
-  /// The entries after it.
-  public var replay: JournalReplay
+extension Segment {
+  /// Takes note of whole entries; they must be consecutive.
+  mutating func append(entries: UnsafeRawBufferPointer, spacing: Int) {
+    var walked = 0
+    for entry in RecordSequence(trusting: entries) {
+      precondition(entry.offset == last.next, "entries out of order")
+      precondition(entry.length >= RecordLayout.entryHeaderSize, "an entry without a header")
+      walked += entry.length
+      append(length: entry.length, time: entry.time, spacing: spacing)
+    }
+    precondition(walked == entries.count, "entries cut short")
+  }
 }
 
-/// Reads the entries after the snapshot, a chunk at a time.
-public struct JournalReplay: Sendable {
-  /// Whole, checked entries, in order, or nil at the end.
-  public mutating func next(disk: inout some Disk & ~Copyable) throws(ReplayError) -> Bytes? { fatalError() }
+/// Plain counts since opening.
+public struct JournalCounters: Sendable {
+  public var entries: UInt64 = 0
+  public var bytes: UInt64 = 0
+  public var segmentsRemoved: UInt64 = 0
+  public var timesFull: UInt64 = 0
 }
 
-public enum ReplayError: Error, Hashable, Sendable {
-  case disk(DiskError)
-  case damage(JournalDamage)
+/// An append that waits to be handed out.
+struct HeldWrite: Sendable {
+  /// The number of its segment, counting removed ones.
+  var segment: Int
+  var position: Int
+  /// Entries and footer.
+  var bytes: Bytes
+  var last: Offset
+
+  /// Where the entries end.
+  var end: Int { position + bytes.count - CommitFooter.size }
+}
+
+/// A request for a file or for room in one.
+struct SpaceRequest: Equatable, Sendable {
+  var segment: Int
+  var upTo: Int
+  var isNewFile: Bool
+}
+
+/// A batch handed out and not answered yet.
+struct InFlight: Sendable {
+  enum Purpose: Sendable {
+    case write(segment: Int, end: Int, last: Offset)
+    case space(SpaceRequest)
+    case close
+    case index
+    case mark
+    case trim(first: Offset)
+    case snapshot(Offset)
+    case hardState(HardState)
+    /// Removes what nobody needs.
+    case tidy
+  }
+
+  var ticket: JournalTicket
+  var purpose: Purpose
 }

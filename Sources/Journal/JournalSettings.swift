@@ -20,6 +20,8 @@ public struct JournalSettings: Sendable {
   public var spaceRetryEvery = TimeSpan.seconds(1)
   /// Opening and replaying read this much at a time.
   public var scanBytes = 1 << 20
+  /// False when the disk is told not to sync: then nothing written down may later be taken for a witness.
+  public var claimsDurability = true
 
   public init() {}
 }

@@ -1,0 +1,48 @@
+internal import Core
+
+/// What opening gives.
+public struct JournalOpening: ~Copyable {
+  public var log: JournalLog
+  public let verdict: JournalVerdict
+  public let hardState: HardStateFinding
+  /// The newest intact snapshot.
+  public let snapshot: Snapshot?
+  /// The entries after it.
+  public var replay: JournalReplay
+  /// Files that were damaged and did no harm: they are left out or made again.
+  public let replaced: [JournalFileName]
+}
+
+extension JournalLog {
+  /// Looks at the directory, cuts what a crash left unfinished, makes durable what is kept, and says what it
+  /// found. Nothing is altered when something durable is missing or damaged.
+  public static func open(
+    disk: inout some Disk & ~Copyable, settings: JournalSettings
+  ) throws(DiskError) -> JournalOpening {
+    var recovery = Recovery(settings: settings)
+    try recovery.survey(&disk)
+    if try recovery.isUnborn(&disk) { try recovery.giveBirth(&disk) }
+    try recovery.findSnapshot(&disk)
+    try recovery.readSegments(&disk)
+    recovery.compareWithWitness()
+    if recovery.damage == nil { try recovery.settle(&disk) }
+    return recovery.opening()
+  }
+}
+
+extension Recovery {
+  consuming func opening() -> JournalOpening {
+    if segments.isEmpty { segments = [Segment(first: Offset(1))] }
+    let start = (snapshot?.offset ?? Offset(segments[0].first.value - 1)).next
+    let isReached = start >= segments[0].first
+    let replay = JournalReplay(segments: isReached ? segments : [], from: start, chunk: settings.scanBytes, damage: damage)
+    var log = JournalLog(settings: settings, segments: segments, snapshots: snapshots)
+    log.damagedSnapshots = damagedSnapshots
+    log.mark = mark ?? DurableMark()
+    log.damage = damage
+    log.lackedSpace = lackedSpace
+    return JournalOpening(
+      log: log, verdict: damage.map { .corrupt($0) } ?? verdict, hardState: hardState, snapshot: snapshot, replay: replay,
+      replaced: replaced)
+  }
+}

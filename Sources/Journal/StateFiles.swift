@@ -1,0 +1,41 @@
+internal import Core
+
+/// `hard.state`: term and vote.
+enum HardStateFile {
+  static func encode(_ state: HardState) -> Bytes {
+    var buffer = ByteBuffer(capacity: Frame.headerSize + 24)
+    Frame.begin("TIDEVOTE", into: &buffer)
+    buffer.append(littleEndian: state.term)
+    buffer.append(littleEndian: UInt64(state.vote == nil ? 0 : 1))
+    buffer.append(littleEndian: state.vote?.value ?? 0)
+    Frame.seal(&buffer)
+    return buffer.freeze()
+  }
+
+  static func decode(_ bytes: UnsafeRawBufferPointer) -> HardState? {
+    guard let body = Frame.open("TIDEVOTE", bytes), body.count == 24, body.number(8) <= 1 else { return nil }
+    return HardState(term: body.number(0), vote: body.number(8) == 1 ? NodeID(body.number(16)) : nil)
+  }
+}
+
+/// `<offset>.snapshot`: offset, length, body.
+enum SnapshotFile {
+  static let headerSize = Frame.headerSize + 16
+
+  static func header(of snapshot: Snapshot) -> Bytes {
+    var buffer = ByteBuffer(capacity: headerSize)
+    Frame.begin("TIDESNAP", into: &buffer)
+    buffer.append(littleEndian: snapshot.offset.value)
+    buffer.append(littleEndian: UInt64(snapshot.body.count))
+    Frame.seal(&buffer, followedBy: snapshot.body)
+    return buffer.freeze()
+  }
+
+  static func decode(_ bytes: Bytes, offset: Offset) -> Snapshot? {
+    let isWhole = bytes.withUnsafeBytes { all in
+      guard let rest = Frame.open("TIDESNAP", all), rest.count >= 16 else { return false }
+      return rest.number(0) == offset.value && rest.number(8) == UInt64(rest.count - 16)
+    }
+    return isWhole ? Snapshot(offset: offset, body: bytes.slice(headerSize..<bytes.count)) : nil
+  }
+}
