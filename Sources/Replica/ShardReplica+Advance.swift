@@ -5,17 +5,23 @@ internal import Shard
 
 /// How reads move through the log: memory first, then the disk.
 extension ShardReplica {
-  /// Scans on; answers the read to make, or nil when the page is complete.
-  mutating func advance(_ scan: inout Scan, wall: WallTime) -> ReadPlan? {
+  enum Step {
+    case done
+    case read(ReadPlan)
+    case refused(Refusal)
+  }
+
+  /// Scans on: to the end of the page, or to the next read.
+  mutating func advance(_ scan: inout Scan, wall: WallTime) -> Step {
     while scan.at < committed {
-      if scan.isFull || scan.examined >= settings.examinedBytesPerRead { return nil }
+      if scan.isFull || scan.examined >= settings.examinedBytesPerRead { return .done }
       if hasNothing(after: scan.at, for: scan.filters) {
         scan.at = committed
-        return nil
+        return .done
       }
       if scan.at < beforeFirst {
         // A gap in the middle of a page: the next page begins with it.
-        guard scan.pieces.isEmpty else { return nil }
+        guard scan.pieces.isEmpty else { return .done }
         skipExpired(&scan)
         continue
       }
@@ -29,11 +35,9 @@ extension ShardReplica {
       } else {
         plan = log.plan(from: scan.at.next, maximumBytes: settings.readChunkBytes)
       }
-      // Committed, retained, not in memory: it is durable, so there is a plan.
-      guard let plan else { preconditionFailure("a committed entry is neither in memory nor on the disk") }
-      return plan
+      return step(plan)
     }
-    return nil
+    return .done
   }
 
   /// Whether no topic of exact filters can have anything after `offset`: two look-ups spare a scan.
@@ -76,21 +80,14 @@ extension ShardReplica {
     return walk
   }
 
-  enum WalkStep {
-    case done
-    case read(ReadPlan)
-    /// More was passed over than one request may.
-    case tooFar
-  }
-
   /// Entries before the wanted one that are read with it: a chain's next record is often among them.
   private static var lookBack: UInt64 { 255 }
 
-  mutating func advance(_ walk: inout Walk, wall: WallTime) -> WalkStep {
+  mutating func advance(_ walk: inout Walk, wall: WallTime) -> Step {
     while true {
       walk.dropTrimmed(before: log.first)
       guard !walk.isDone, let offset = walk.steps.first?.offset else { return .done }
-      if walk.taken >= settings.maximumWalkSteps { return .tooFar }
+      if walk.taken >= settings.maximumWalkSteps { return .refused(.overloaded) }
       let first = log.first
       if let batch = tail.batch(holding: offset) {
         guard batch.withEntry(offset, { walk.take($0, first: first, wall: wall) }) != nil else {
@@ -103,17 +100,22 @@ extension ShardReplica {
       {
         continue
       }
-      return .read(plan(for: offset, &walk))
+      return step(plan(for: offset, &walk))
     }
   }
 
-  private func plan(for offset: Offset, _ walk: inout Walk) -> ReadPlan {
+  private func plan(for offset: Offset, _ walk: inout Walk) -> ReadPlan? {
     let back = min(ShardReplica.lookBack, offset.value - log.first.value)
     let from = Offset(offset.value - back)
     let tried = walk.stretch.map { $0.first == from && !walk.wantsSingle } ?? false
     walk.wantsSingle = tried
-    let plan = tried ? log.plan(single: offset) : log.plan(from: from, maximumBytes: settings.readChunkBytes)
-    guard let plan else { preconditionFailure("a committed entry is neither in memory nor on the disk") }
-    return plan
+    return tried ? log.plan(single: offset) : log.plan(from: from, maximumBytes: settings.readChunkBytes)
+  }
+
+  private func step(_ plan: ReadPlan?) -> Step {
+    if let plan { return .read(plan) }
+    // What is committed and retained is in memory or on the disk, unless the log is damaged.
+    guard let failure else { preconditionFailure("a committed entry is neither in memory nor on the disk") }
+    return .refused(.damaged(failure))
   }
 }

@@ -23,22 +23,50 @@ extension ShardReplica {
     _ settings: ReplicaSettings, journal: JournalSettings, disk: inout some Disk & ~Copyable, at now: Instant,
     into output: inout ReplicaOutput
   ) throws(ReplicaOpenError) -> ShardReplica {
-    let opening: JournalOpening
+    var journal = journal
+    if settings.durability == .memory { journal.claimsDurability = false }
+    var opening: JournalOpening
     do throws(DiskError) {
       opening = try JournalLog.open(disk: &disk, settings: journal)
     } catch { throw .disk(error) }
     let verdict = opening.verdict
     var state = ShardState()
-    var tail = RecentTail(limit: settings.recentTailBytes)
     if let snapshot = opening.snapshot {
       do throws(ShardStateError) {
         state = try ShardState(snapshot: snapshot.body)
       } catch { throw .state(error) }
     }
-    var replay = opening.replay
-    let failure = try replayAll(&replay, &disk, &state, &tail, durable: opening.log.durable)
-    var replica = ShardReplica(settings: settings, log: opening.log, state: state, tail: tail, failure: failure, at: now)
-    replica.announce(verdict, into: &output)
+    var tail = RecentTail(limit: settings.recentTailBytes)
+    var failure: String?
+    do {
+      while let entries = try opening.replay.next(disk: &disk) {
+        if let problem = take(entries, into: &state, &tail) { throw ReplicaOpenError.state(problem) }
+      }
+    } catch let error as ReplicaOpenError {
+      throw error
+    } catch ReplayError.disk(let error) {
+      throw .disk(error)
+    } catch {
+      failure = "\(error)"
+    }
+    let replica = ShardReplica(settings: settings, log: opening.log, state: state, tail: tail, failure: failure, at: now)
+    output.facts.append(.opened(verdict, first: replica.first, committed: replica.committed))
+    if let failure { output.facts.append(.damaged(failure)) }
     return replica
+  }
+
+  private static func take(_ entries: Bytes, into state: inout ShardState, _ tail: inout RecentTail) -> ShardStateError? {
+    var outcomes: [CommandOutcome] = []
+    let before = state.applied
+    let problem: ShardStateError? = entries.withUnsafeBytes { memory in
+      for entry in RecordSequence(trusting: memory) {
+        do throws(ShardStateError) {
+          try state.apply(entry, outcomes: &outcomes)
+        } catch { return error }
+      }
+      return nil
+    }
+    tail.append(entries, first: before.next, last: state.applied, cost: entries.count, durable: state.applied)
+    return problem
   }
 }

@@ -1,6 +1,6 @@
-internal import Core
+public import Core
 internal import Feeds
-internal import Journal
+public import Journal
 internal import Shard
 
 /// Reads of the log: where they begin, how they go on, how they are answered.
@@ -124,7 +124,11 @@ extension ShardReplica {
   private mutating func go(_ waiting: ReadDesk.Waiting, wall: WallTime, into output: inout ReplicaOutput) {
     switch waiting {
     case .scan(var scan):
-      if let plan = advance(&scan, wall: wall) { wait(.scan(scan), for: plan, into: &output) } else { answer(scan, into: &output) }
+      switch advance(&scan, wall: wall) {
+      case .read(let plan): wait(.scan(scan), for: plan, into: &output)
+      case .done: answer(scan, into: &output)
+      case .refused(let refusal): refuse(.scan(scan), refusal, into: &output)
+      }
     case .time(var scan):
       scan.at = beforeFirst
       go(.scan(scan), wall: wall, into: &output)
@@ -132,7 +136,7 @@ extension ShardReplica {
       switch advance(&walk, wall: wall) {
       case .read(let plan): wait(.walk(walk), for: plan, into: &output)
       case .done: answer(walk, into: &output)
-      case .tooFar: refuse(.walk(walk), .overloaded, into: &output)
+      case .refused(let refusal): refuse(.walk(walk), refusal, into: &output)
       }
     }
   }

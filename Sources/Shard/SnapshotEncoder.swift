@@ -1,4 +1,5 @@
 public import Core
+internal import Feeds
 
 /// Writes a state as a snapshot, as much at a time as one turn allows. The state it holds is a copy: the shard
 /// goes on meanwhile.
