@@ -1,7 +1,7 @@
 internal import Core
 
 /// What opening gives.
-public struct JournalOpening: ~Copyable {
+@frozen public struct JournalOpening: ~Copyable {
   public var log: JournalLog
   public let verdict: JournalVerdict
   public let hardState: HardStateFinding
@@ -22,6 +22,7 @@ extension JournalLog {
     var recovery = Recovery(settings: settings)
     try recovery.survey(&disk)
     if try recovery.isUnborn(&disk) { try recovery.giveBirth(&disk) }
+    recovery.compareWithMark()
     try recovery.findSnapshot(&disk)
     try recovery.readSegments(&disk)
     recovery.compareWithWitness()

@@ -3,7 +3,6 @@ internal import Core
 extension Recovery {
   /// Reads what is there, oldest first, up to the first damage.
   mutating func readSegments(_ disk: inout some Disk & ~Copyable) throws(DiskError) {
-    compareWithMark()
     for (number, first) in names.enumerated() {
       if let previous = segments.last, previous.last.next != first {
         note(.missingEntries(from: previous.last.next, through: Offset(first.value - 1)))
@@ -16,7 +15,7 @@ extension Recovery {
 
   /// The mark names the first and the last file that must be there. Files before the first are a removal that
   /// was cut short.
-  private mutating func compareWithMark() {
+  mutating func compareWithMark() {
     if let mark, mark.first > .zero {
       while names.count > 1, names[1] <= mark.first { names.removeFirst() }
       if let first = names.first, first > mark.first {
@@ -27,11 +26,6 @@ extension Recovery {
     } else if names.isEmpty {
       note(.missingEntries(from: Offset(1), through: max(Offset(1), witness)))
     }
-  }
-
-  /// The first damage found is the one told.
-  private mutating func note(_ found: JournalDamage) {
-    if damage == nil { damage = found }
   }
 
   /// A closed segment: its index vouches for it, or else all of it is read. False when it is damaged.

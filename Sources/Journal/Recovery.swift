@@ -85,14 +85,18 @@ struct Recovery {
       replaced.append(.snapshot(offset))
     }
     guard let first = names.first, first > Offset(1) else { return }
-    if first > (snapshot?.offset ?? .zero).next { damage = .noUsableSnapshot(logBegins: first) }
+    if first > (snapshot?.offset ?? .zero).next { note(.noUsableSnapshot(logBegins: first)) }
   }
 
   /// The log must reach what is known to have been durable.
   mutating func compareWithWitness() {
-    guard damage == nil else { return }
     let next = segments.last?.last.next ?? Offset(1)
-    if next <= witness { damage = .missingEntries(from: next, through: witness) }
+    if next <= witness { note(.missingEntries(from: next, through: witness)) }
+  }
+
+  /// The first damage found is the one told.
+  mutating func note(_ found: JournalDamage) {
+    if damage == nil { damage = found }
   }
 
   func whole(_ name: JournalFileName, _ disk: inout some Disk & ~Copyable) throws(DiskError) -> Bytes? {

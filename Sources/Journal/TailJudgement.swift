@@ -26,7 +26,9 @@ enum TailJudgement: Equatable {
     } else if footer != nil, end <= CommitFooter.size {
       self = .clean
     } else {
-      let tail = Tail(bytes: UnsafeRawBufferPointer(rebasing: rest[..<end]), position: position, expected: expected)
+      // A footer may itself end with zeroes.
+      let looked = UnsafeRawBufferPointer(rebasing: rest.prefix(end + CommitFooter.size))
+      let tail = Tail(bytes: looked, position: position, expected: expected)
       self = tail.isDamaged ? .damaged : .unfinished(bytes: end)
     }
   }
