@@ -34,7 +34,8 @@ public struct IdempotencyKeys {
   }
 
   static func counts(_ use: Use, at now: WallTime) -> Bool {
-    now.milliseconds - use.time.milliseconds < windowMilliseconds
+    let (age, overflow) = now.milliseconds.subtractingReportingOverflow(use.time.milliseconds)
+    return !overflow && age < windowMilliseconds
   }
 
   /// What a key is filed under: the topic's length, the topic, the key.
