@@ -1,6 +1,7 @@
 import Core
 import Feeds
 import Journal
+import Shard
 import Testing
 
 @testable import Replica
@@ -114,6 +115,7 @@ import Testing
     #expect(before.isCurrentValues)
     #expect(before.upTo.value == UInt64(log.count))
     #expect(!Seen.all(before.pieces).contains { $0.payload == "now" })
+    harness.settle()
     let after = try harness.page(.current, ["t/#"])
     let topics = Seen.all(after.pieces)
     #expect(topics.contains { $0.topic == "t/0" && $0.payload == "now" })

@@ -1,6 +1,7 @@
 import Core
 import Feeds
 import Journal
+import Shard
 import Testing
 
 @testable import Replica
