@@ -49,7 +49,7 @@ extension JournalLog {
     undurableBytes -= end - segments[number].durableEnd
     segments[number].durableEnd = end
     durable = last
-    assert(segments[number].durableEnd <= segments[number].end && undurableBytes >= 0)
+    precondition(segments[number].durableEnd <= segments[number].end, "durable past what was appended")
     output.facts.append(.durable(last))
   }
 

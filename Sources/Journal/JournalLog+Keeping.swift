@@ -12,7 +12,9 @@ extension JournalLog {
     retrySpace(at: now, into: &output)
     writeMarkIfDue(at: now, into: &output)
     let active = segments.count - 1
-    if segments[active].durableEnd - segments[active].indexedEnd >= settings.indexSaveBytes {
+    if settings.claimsDurability,
+      segments[active].durableEnd - segments[active].indexedEnd >= settings.indexSaveBytes
+    {
       emit(.index, [saveIndex(of: active)], into: &output)
     }
   }

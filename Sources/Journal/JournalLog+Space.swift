@@ -38,15 +38,10 @@ extension JournalLog {
   private mutating func ask(for request: SpaceRequest, into output: inout JournalOutput) {
     spaceRequest = request
     let file = segments[request.segment - removed].file
-    var operations: [DiskOperation] = []
-    if request.isNewFile {
-      // A later segment proves that the one before is whole, so that one is durable first.
-      if request.segment > removed { operations.append(.sync(segments[request.segment - removed - 1].file)) }
-      operations.append(.create(file, reserve: request.upTo))
-    } else {
-      operations.append(.reserve(file, upTo: request.upTo))
-    }
-    emit(.space(request), operations, into: &output)
+    // A later segment proves that the one before is whole: `create` waits for everything before it to be durable.
+    let operation: DiskOperation =
+      request.isNewFile ? .create(file, reserve: request.upTo) : .reserve(file, upTo: request.upTo)
+    emit(.space(request), [operation], into: &output)
   }
 
   mutating func spaceGranted(_ request: SpaceRequest, into output: inout JournalOutput) {

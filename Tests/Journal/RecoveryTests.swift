@@ -167,6 +167,31 @@ import Testing
     }
   }
 
+  @Test("What a killed process left in the page cache is made durable before anything claims it")
+  func powerCutAfterKill() throws {
+    var bench = try Bench()
+    bench.append(count: 3)
+    bench.rest()
+    bench.append(count: 9, size: 300)
+    try bench.runPart(1)
+    for step in 0..<8 {
+      for seed in 1...30 as ClosedRange<UInt64> {
+        var disk = bench.disk
+        disk.failing = (step, DiskError(.failed, operation: "test"))
+        do throws(DiskError) { _ = try JournalLog.open(disk: &disk, settings: Bench.small) } catch {
+          #expect(error.operation == "test")
+        }
+        disk.failing = nil
+        var generator = TestGenerator(seed: seed)
+        disk.crash(&generator)
+        var reopened = try Bench(disk: disk)
+        if case .corrupt(let damage) = reopened.verdict { Issue.record("step \(step) seed \(seed): \(damage)") }
+        let found = try reopened.readAll()
+        #expect(found == bench.appended.filter { $0.key <= reopened.log.durable.value } && found.count >= 3)
+      }
+    }
+  }
+
   @Test("A payload that holds an entry does not turn a torn tail into corruption")
   func spoofedEntry() throws {
     var spoof = ByteBuffer()

@@ -1,0 +1,127 @@
+public import Core
+internal import Glibc
+public import Journal
+
+/// A node's directory, checked, locked and laid out:
+///
+/// ```
+/// format      "tidings 1"
+/// identity    who this node is
+/// lock        who holds it now
+/// shards/0/…  one journal each
+/// ```
+public final class DataDirectory: Sendable {
+  public let path: String
+  /// As found at opening, or as given when the directory was new.
+  public let identity: NodeIdentity
+  /// Whether this start made it.
+  public let isNew: Bool
+  private let root: DirectoryHandle
+  private let lock: DirectoryLock
+
+  static let formatName = "format"
+  static let identityName = "identity"
+  static let shardsName = "shards"
+  static let format = "tidings 1\n"
+
+  /// Opens the directory at `path`, or makes it with `fresh` as its identity. `holder` says who is asking, in
+  /// words: node name, process number, start time.
+  public init(path: String, fresh: NodeIdentity, holder: String) throws(DataDirectoryError) {
+    self.path = path
+    root = try Self.reaching(path) { () throws(DiskError) in
+      try DirectoryHandle.make(path)
+      guard access(path, R_OK | W_OK | X_OK) == 0 else { throw DiskError(errno: errno, "write") }
+      return try DirectoryHandle(path: path)
+    }
+    // Looked at before the lock is made, so that nothing is left in a directory that is not ours.
+    try Self.checkFormat(of: root)
+    lock = try DirectoryLock(in: root, holder: holder)
+    (identity, isNew) = try Self.identify(root, fresh)
+  }
+
+  /// The directory of one shard, made when it is not there.
+  public func shard(_ id: ShardID) throws(DataDirectoryError) -> DirectoryHandle {
+    let shardPath = "\(path)/\(Self.shardsName)/\(id)"
+    return try Self.reaching(shardPath) { () throws(DiskError) in
+      try DirectoryHandle.make(shardPath)
+      return try DirectoryHandle(path: shardPath)
+    }
+  }
+
+  /// Writes down a changed identity: the next opening finds it.
+  public func save(_ identity: NodeIdentity) throws(DataDirectoryError) {
+    try Self.reaching(path) { () throws(DiskError) in try root.replace(Self.identityName, text: identity.text) }
+  }
+
+  private static func checkFormat(of root: DirectoryHandle) throws(DataDirectoryError) {
+    let found = try reaching(root.path) { () throws(DiskError) in try root.text(of: formatName) }
+    if let found {
+      guard found == format else { throw .otherFormat(root.path, found: found) }
+      return
+    }
+    // A first start that was cut short leaves no more than these.
+    let ours = [DirectoryLock.name, formatName + DirectoryHandle.temporarySuffix, "lost+found"]
+    let names = try reaching(root.path) { () throws(DiskError) in try root.list().map(\.name) }
+    if let stranger = names.filter({ !ours.contains($0) }).min() { throw .foreign(root.path, holds: stranger) }
+  }
+
+  /// Format, identity and shards are made in this order, so that an identity missing beside shards is a loss.
+  private static func identify(
+    _ root: DirectoryHandle, _ fresh: NodeIdentity
+  ) throws(DataDirectoryError) -> (NodeIdentity, isNew: Bool) {
+    let found = try reaching(root.path) { () throws(DiskError) in try root.text(of: identityName) }
+    if let found {
+      guard let identity = NodeIdentity(text: found) else { throw .damagedIdentity(root.path) }
+      return (identity, false)
+    }
+    let hasShards = try reaching(root.path) { () throws(DiskError) in
+      try root.list().contains { $0.name == shardsName }
+    }
+    guard !hasShards else { throw .damagedIdentity(root.path) }
+    try reaching(root.path) { () throws(DiskError) in
+      try root.replace(formatName, text: format)
+      try root.replace(identityName, text: fresh.text)
+      try DirectoryHandle.make("\(root.path)/\(shardsName)")
+    }
+    return (fresh, true)
+  }
+
+  private static func reaching<T>(_ path: String, _ body: () throws(DiskError) -> T) throws(DataDirectoryError) -> T {
+    do throws(DiskError) {
+      return try body()
+    } catch {
+      throw .unusable(path, error)
+    }
+  }
+}
+
+/// Why a data directory cannot be used.
+public enum DataDirectoryError: Error, Hashable, Sendable {
+  /// Another process holds it; what that one said of itself.
+  case inUse(String, holder: String)
+  /// It holds something that is not a node's data.
+  case foreign(String, holds: String)
+  /// It was made by another version.
+  case otherFormat(String, found: String)
+  /// The identity is missing or altered.
+  case damagedIdentity(String)
+  /// The system refuses.
+  case unusable(String, DiskError)
+}
+
+extension DataDirectoryError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .inUse(let path, let holder):
+      "data directory \(path) is in use by \(holder.split(separator: "\n").joined(separator: ", "))"
+    case .foreign(let path, let name):
+      "\(path) is not a data directory: it holds '\(name)' and no 'format' file; choose an empty or a new one"
+    case .otherFormat(let path, let found):
+      "data directory \(path) has format '\(found.prefix(40).split(separator: "\n").first ?? "")', this version reads 'tidings 1'"
+    case .damagedIdentity(let path):
+      "the identity file in data directory \(path) is missing or damaged; restore it, or start anew with an empty directory"
+    case .unusable(let path, let error):
+      "cannot use \(path): \(error)"
+    }
+  }
+}

@@ -1,0 +1,88 @@
+public import Journal
+internal import Synchronization
+
+/// The threads that write for all shards of a node.
+///
+/// ```
+/// reactors ── submit ──▶ WorkQueue ──▶ writer: all writes of a round, then few fdatasyncs ──▶ completion ──▶ mailbox
+/// ```
+///
+/// While one round is on the disk the next one gathers: that is the group commit.
+public final class JournalThreads: Sendable {
+  public let durability: Durability
+  private let queues: [WorkQueue<WriterWork>]
+  private let threads: Mutex<[DiskThread]>
+  private let attached = Mutex(0)
+
+  public init(threads count: Int = 1, durability: Durability = .fsync) {
+    precondition(count >= 1 && count <= Self.mostThreads)
+    self.durability = durability
+    let queues = (0..<count).map { _ in WorkQueue<WriterWork>() }
+    self.queues = queues
+    threads = Mutex(
+      queues.map { queue in DiskThread.start("journal") { JournalWriter.run(queue, durability) } })
+  }
+
+  /// More would only wait for the same disk.
+  public static let mostThreads = 64
+
+  /// Makes the directory's journal known. `completion` is called on a writer thread, with the answers of one
+  /// round in order; it should only pass them on.
+  public func attach(
+    _ directory: DirectoryHandle, completion: @escaping @Sendable ([DiskAnswer]) -> Void
+  ) -> JournalPort {
+    let number = attached.withLock { count in
+      count += 1
+      return count - 1
+    }
+    let queue = queues[number % queues.count]
+    queue.add(CollectionOfOne(.attach(number, directory, completion)))
+    return JournalPort(number: number, queue: queue)
+  }
+
+  /// Finishes what was submitted and ends the threads. Nothing submitted later is carried out.
+  public func stop() {
+    for queue in queues { queue.finish() }
+    let ending = threads.withLock { threads in
+      defer { threads = [] }
+      return threads
+    }
+    for thread in ending { thread.join() }
+  }
+}
+
+/// Where one journal's batches go. Cheap to call from any thread, but one journal's batches must come in order.
+public struct JournalPort: Sendable {
+  let number: Int
+  let queue: WorkQueue<WriterWork>
+
+  /// False after `stop`: the batches are dropped and not answered.
+  @discardableResult
+  public func submit(_ batches: [DiskBatch]) -> Bool {
+    guard !batches.isEmpty else { return true }
+    return queue.add(CollectionOfOne(.batches(number, batches)))
+  }
+
+  /// The journal is done; its files are closed when everything before is carried out.
+  public func detach() {
+    queue.add(CollectionOfOne(.detach(number)))
+  }
+}
+
+/// What became of one batch.
+public struct DiskAnswer: Hashable, Sendable {
+  public var ticket: JournalTicket
+  /// Nil when it is done and durable.
+  public var error: DiskError?
+
+  public init(ticket: JournalTicket, error: DiskError? = nil) {
+    self.ticket = ticket
+    self.error = error
+  }
+}
+
+enum WriterWork: Sendable {
+  case attach(Int, DirectoryHandle, @Sendable ([DiskAnswer]) -> Void)
+  case batches(Int, [DiskBatch])
+  case detach(Int)
+}
