@@ -1,4 +1,5 @@
 public import Core
+public import Disks
 public import Feeds
 public import Journal
 public import Replica
@@ -6,7 +7,7 @@ public import Replica
 /// What reaches a reactor's shards through its mailbox.
 public enum BrokerMail: Sendable {
   case request(ShardID, ShardRequest)
-  /// A batch of disk operations is done, or failed.
-  case written(ShardID, JournalTicket, DiskError?)
+  /// A journal thread has answered these batches of one shard, in order.
+  case written(ShardID, [DiskAnswer])
   case readDone(ShardID, ReadTicket, Result<Bytes, DiskError>)
 }

@@ -1,18 +1,11 @@
 public import Core
 public import Journal
 
-/// When a publish counts as kept.
-public enum Durability: String, Sendable {
-  /// On the disk.
-  case fsync
-  /// In memory; the disk follows.
-  case memory
-}
-
 /// The numbers a replica works with.
 public struct ReplicaSettings: Sendable {
   public var shard: ShardID
-  public var durability = Durability.fsync
+  /// False: a publish counts as kept at the end of its turn; the disk follows.
+  public var waitsForDisk = true
   public var retention = Retention(ageMilliseconds: 24 * 3600 * 1000, bytes: 1 << 30)
   /// Appended and not yet committed; past it publishes are refused as overloaded.
   public var maximumPendingBytes = 64 << 20

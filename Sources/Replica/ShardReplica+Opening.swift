@@ -24,7 +24,7 @@ extension ShardReplica {
     into output: inout ReplicaOutput
   ) throws(ReplicaOpenError) -> ShardReplica {
     var journal = journal
-    if settings.durability == .memory { journal.claimsDurability = false }
+    if !settings.waitsForDisk { journal.claimsDurability = false }
     var opening: JournalOpening
     do throws(DiskError) {
       opening = try JournalLog.open(disk: &disk, settings: journal)

@@ -11,7 +11,7 @@ public import Shard
 ///                                                                          └──────▶ feeds ──▶ pushes
 /// ```
 ///
-/// A group of one commits what its journal calls durable (with durability `memory`: what it appended, at the end of
+/// A group of one commits what its journal calls durable (when it does not wait for the disk: what it appended, at the end of
 /// the turn). Consensus will decide instead, by calling the same `commit(upTo:)`.
 ///
 /// Invariant: nothing beyond `committed` is in any reply.
@@ -73,7 +73,7 @@ public struct ShardReplica: ~Copyable {
   public mutating func turnEnds(at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
     appendGathered(wall: wall, into: &output)
     settle(into: &output)
-    if settings.durability == .memory, failure == nil { commit(upTo: lastAppended, into: &output) }
+    if !settings.waitsForDisk, failure == nil { commit(upTo: lastAppended, into: &output) }
   }
 
   /// The disk has done a batch, syncs included.
@@ -111,7 +111,7 @@ public struct ShardReplica: ~Copyable {
     for fact in output.disk.facts {
       switch fact {
       case .durable(let offset):
-        if settings.durability == .fsync { commit(upTo: offset, into: &output) }
+        if settings.waitsForDisk { commit(upTo: offset, into: &output) }
         tail.shrink(durable: offset)
       case .full: output.facts.append(.full)
       case .roomAgain: output.facts.append(.roomAgain)

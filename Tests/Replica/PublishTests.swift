@@ -171,7 +171,7 @@ import Testing
   @Test("With durability memory a publish is answered at the end of the turn and can be read before the disk has it")
   func memory() throws {
     let harness = try Harness {
-      $0.durability = .memory
+      $0.waitsForDisk = false
       $0.recentTailBytes = 100
     }
     harness.publish([Draft("a", "1")])
