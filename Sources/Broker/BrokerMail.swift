@@ -1,0 +1,13 @@
+public import Core
+public import Disks
+public import Feeds
+public import Journal
+public import Replica
+
+/// What reaches a reactor's shards through its mailbox.
+public enum BrokerMail: Sendable {
+  case request(ShardID, ShardRequest)
+  /// A journal thread has answered these batches of one shard, in order.
+  case written(ShardID, [DiskAnswer])
+  case readDone(ShardID, ReadTicket, Result<Bytes, DiskError>)
+}

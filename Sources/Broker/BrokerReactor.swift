@@ -1,0 +1,188 @@
+public import Core
+public import Disks
+public import Feeds
+internal import Journal
+public import Replica
+
+/// Hosts the shards assigned to one reactor: hands them requests and completions, and carries out what they want.
+///
+/// ```
+/// mailbox ──▶ receive ──▶ replicas ──▶ turnEnds ──▶ journal thread, read thread, edges
+/// ```
+///
+/// Lives on its reactor's thread. `open` → any number of turns (`receive`…, `turnEnds`) and ticks → `close` →
+/// turns and ticks until `isClosed`.
+public final class BrokerReactor {
+  private let shards: [ShardID]
+  private let store: BrokerStore
+  private let settings: BrokerSettings
+  private let postToSelf: @Sendable (BrokerMail) -> Void
+  private let postToEdge: (EdgeID, [ShardReply]) -> Void
+  private let onFact: (ShardID, ReplicaFact) -> Void
+  private var hosted: [HostedShard] = []
+  /// By shard number; nil where the shard is another reactor's.
+  private var byNumber: [HostedShard?] = []
+  /// Those that had something to do in this turn.
+  private var dirty: [HostedShard] = []
+  private var outbox: [(edge: EdgeID, replies: [ShardReply])] = []
+  private var output = ReplicaOutput()
+  private var isClosing = false
+
+  /// - Parameters:
+  ///   - shards: those this reactor owns.
+  ///   - postToSelf: puts mail into this reactor's own mailbox; called on disk threads.
+  ///   - postToEdge: called on this reactor's thread, at most once per edge and turn.
+  ///   - onFact: called on this reactor's thread.
+  public init(
+    shards: [ShardID], store: BrokerStore, settings: BrokerSettings,
+    postToSelf: @escaping @Sendable (BrokerMail) -> Void,
+    postToEdge: @escaping (EdgeID, [ShardReply]) -> Void,
+    onFact: @escaping (ShardID, ReplicaFact) -> Void
+  ) {
+    self.shards = shards
+    self.store = store
+    self.settings = settings
+    self.postToSelf = postToSelf
+    self.postToEdge = postToEdge
+    self.onFact = onFact
+  }
+
+  /// Opens all shards, one after another; reactors open theirs in parallel. Before the first mail.
+  public func open(at now: Instant) throws(BrokerError) {
+    for id in shards {
+      let shard = try open(id, at: now)
+      hosted.append(shard)
+      while byNumber.count <= id.index { byNumber.append(nil) }
+      byNumber[id.index] = shard
+      takeOutput(of: shard)
+    }
+  }
+
+  private func open(_ id: ShardID, at now: Instant) throws(BrokerError) -> HostedShard {
+    let directory: DirectoryHandle
+    do throws(DataDirectoryError) {
+      directory = try store.directory.shard(id)
+    } catch { throw .directory(error) }
+    var disk = RealDisk(directory: directory, durability: store.durability)
+    var replicaSettings = ReplicaSettings(shard: id)
+    replicaSettings.waitsForDisk = store.durability == .fsync
+    replicaSettings.retention = settings.retention
+    replicaSettings.recentTailBytes = settings.recentTailBytes
+    let replica: ShardReplica
+    do throws(ReplicaOpenError) {
+      replica = try ShardReplica.open(replicaSettings, journal: settings.journal, disk: &disk, at: now, into: &output)
+    } catch { throw .shard(id, error) }
+    let post = postToSelf
+    let port = store.journals.attach(directory) { answers in post(.written(id, answers)) }
+    return HostedShard(id: id, replica: replica, directory: directory, port: port)
+  }
+
+  public func receive(_ mail: BrokerMail, at now: Instant, wall: WallTime) {
+    switch mail {
+    case .request(let id, let request):
+      guard let shard = shard(id) else { preconditionFailure("shard \(id) is not on this reactor") }
+      shard.replica.receive(request, at: now, wall: wall, into: &output)
+      takeOutput(of: shard)
+    case .written(let id, let answers):
+      guard let shard = shard(id) else { return }
+      shard.outstanding -= answers.count
+      for answer in answers {
+        if let error = answer.error {
+          shard.replica.failed(answer.ticket, error, into: &output)
+        } else {
+          shard.replica.completed(answer.ticket, into: &output)
+        }
+      }
+      takeOutput(of: shard)
+    case .readDone(let id, let ticket, let result):
+      guard let shard = shard(id) else { return }
+      shard.replica.readCompleted(ticket, result, at: now, wall: wall, into: &output)
+      takeOutput(of: shard)
+    }
+  }
+
+  /// Hands out what gathered in this turn: per shard one submission to its journal thread, per edge one post.
+  public func turnEnds(at now: Instant, wall: WallTime) {
+    for shard in dirty {
+      shard.replica.turnEnds(at: now, wall: wall, into: &output)
+      takeOutput(of: shard)
+      submit(shard)
+      shard.isDirty = false
+    }
+    dirty.removeAll(keepingCapacity: true)
+    for (edge, replies) in outbox { postToEdge(edge, replies) }
+    outbox.removeAll(keepingCapacity: true)
+  }
+
+  /// Every 50 to 100 ms; `turnEnds` follows in the same turn.
+  public func tick(at now: Instant, wall: WallTime) {
+    for shard in hosted {
+      shard.replica.tick(at: now, wall: wall, into: &output)
+      takeOutput(of: shard)
+    }
+  }
+
+  /// Begins an orderly end: snapshots, everything durable. Ticks drive it; `isClosed` says when it is done.
+  public func close(at now: Instant, wall: WallTime) {
+    isClosing = true
+    for shard in hosted {
+      shard.replica.close(at: now, wall: wall, into: &output)
+      takeOutput(of: shard)
+    }
+  }
+
+  public var isClosed: Bool { isClosing && hosted.allSatisfy { $0.hasClosed && $0.outstanding == 0 && $0.batches.isEmpty } }
+
+  public var statuses: [ReplicaStatus] { hosted.map { $0.replica.status } }
+
+  private func shard(_ id: ShardID) -> HostedShard? { id.index < byNumber.count ? byNumber[id.index] : nil }
+
+  private func takeOutput(of shard: HostedShard) {
+    if !shard.isDirty {
+      shard.isDirty = true
+      dirty.append(shard)
+    }
+    shard.batches.append(contentsOf: output.disk.batches)
+    shard.reads.append(contentsOf: output.reads)
+    for addressed in output.replies {
+      if let index = outbox.firstIndex(where: { $0.edge == addressed.edge }) {
+        outbox[index].replies.append(addressed.reply)
+      } else {
+        outbox.append((addressed.edge, [addressed.reply]))
+      }
+    }
+    for fact in output.facts {
+      if fact == .closed { shard.hasClosed = true }
+      onFact(shard.id, fact)
+    }
+    output.removeAll()
+  }
+
+  private func submit(_ shard: HostedShard) {
+    if !shard.batches.isEmpty {
+      shard.outstanding += shard.batches.count
+      shard.port.submit(shard.batches)
+      shard.batches.removeAll()
+    }
+    let post = postToSelf
+    let id = shard.id
+    for read in shard.reads {
+      let ticket = read.ticket
+      store.readers.read(read.plan, in: shard.directory) { result in post(.readDone(id, ticket, result)) }
+    }
+    shard.reads.removeAll(keepingCapacity: true)
+  }
+}
+
+/// Why a node cannot serve its shards.
+public enum BrokerError: Error, Sendable, CustomStringConvertible {
+  case directory(DataDirectoryError)
+  case shard(ShardID, ReplicaOpenError)
+
+  public var description: String {
+    switch self {
+    case .directory(let error): "\(error)"
+    case .shard(let id, let error): "shard \(id): \(error)"
+    }
+  }
+}

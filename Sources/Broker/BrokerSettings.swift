@@ -1,0 +1,11 @@
+public import Journal
+
+/// What every shard of a node is opened with.
+public struct BrokerSettings: Sendable {
+  public var retention = Retention(ageMilliseconds: 24 * 3600 * 1000, bytes: 1 << 30)
+  public var journal = JournalSettings()
+  /// Recent batches that each shard keeps in memory.
+  public var recentTailBytes = 4 << 20
+
+  public init() {}
+}

@@ -1,0 +1,26 @@
+internal import Core
+internal import Feeds
+internal import Shard
+
+/// What one append put into the log, kept until it is committed: only then may anybody learn of it.
+struct Appended {
+  enum Waiting {
+    /// The publisher's answers, as they will be once this is committed.
+    case results(EdgeID, [PublishResult])
+    /// Per command of the entry, who asked for it.
+    case commands([[ConsumerAsker]])
+  }
+
+  /// The newest offset that must be committed first. An append of nothing stands for answers that depend on what
+  /// was appended before them, such as a duplicate of a message that is not committed yet.
+  var last: Offset
+  var bytes: Bytes
+  /// The memory it holds.
+  var cost: Int
+  var waiting: Waiting
+}
+
+struct ConsumerAsker {
+  var edge: EdgeID
+  var ticket: Ticket
+}

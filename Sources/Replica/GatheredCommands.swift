@@ -1,0 +1,42 @@
+internal import Core
+internal import Feeds
+internal import Shard
+
+/// Commands that arrived in this turn, to become one entry. Acknowledgements of one consumer fold into one: many
+/// readers that acknowledge as they go cost one small entry.
+struct GatheredCommands {
+  private(set) var commands: [ShardCommand] = []
+  private var askers: [[ConsumerAsker]] = []
+  /// Where a consumer's acknowledgement stands that later ones may be folded into. For look-up only.
+  private var foldable: [String: Int] = [:]
+
+  var isEmpty: Bool { commands.isEmpty }
+  var isFull: Bool { commands.count == ShardCommand.maximumPerEntry }
+
+  mutating func add(_ command: ShardCommand, _ asker: ConsumerAsker?) {
+    commands.append(command)
+    askers.append(asker.map { [$0] } ?? [])
+    switch command {
+    case .openConsumer(let name, _, _), .deleteConsumer(let name): foldable[name] = nil
+    case .acknowledge(let name, _, _): foldable[name] = commands.count - 1
+    case .forgetTopics: break
+    }
+  }
+
+  /// True when the acknowledgement went into one that was there already.
+  mutating func fold(_ name: String, _ cursor: Cursor, reset: Bool, _ asker: ConsumerAsker) -> Bool {
+    guard !reset, let index = foldable[name], case .acknowledge(_, let known, let wasReset) = commands[index],
+      known.cluster == cursor.cluster
+    else { return false }
+    var folded = known
+    for position in cursor.positions { folded.fold(position) }
+    commands[index] = .acknowledge(name: name, cursor: folded, reset: wasReset)
+    askers[index].append(asker)
+    return true
+  }
+
+  mutating func take() -> (commands: [ShardCommand], askers: [[ConsumerAsker]]) {
+    defer { self = GatheredCommands() }
+    return (commands, askers)
+  }
+}

@@ -1,0 +1,66 @@
+public import Core
+public import Feeds
+public import Journal
+
+/// What a replica wants done and has to tell. Filled by its methods, emptied by the shell, reused.
+///
+/// Everything in `replies` may be sent at once: what has to be durable first is not here before it is.
+public struct ReplicaOutput: Sendable {
+  /// For the disk, in this order; the answers come back through `completed` and `failed`. The facts in it are the
+  /// replica's own and empty when a method returns.
+  public var disk = JournalOutput()
+  /// Reads to make, in any order; the answers come back through `readCompleted`.
+  public var reads: [ReplicaRead] = []
+  /// In order: what one edge is told arrives there in this order.
+  public var replies: [AddressedReply] = []
+  public var facts: [ReplicaFact] = []
+
+  public init() {}
+
+  public var isEmpty: Bool { disk.isEmpty && reads.isEmpty && replies.isEmpty && facts.isEmpty }
+
+  public mutating func removeAll() {
+    disk.removeAll()
+    reads.removeAll(keepingCapacity: true)
+    replies.removeAll(keepingCapacity: true)
+    facts.removeAll(keepingCapacity: true)
+  }
+}
+
+public struct AddressedReply: Sendable {
+  public var edge: EdgeID
+  public var reply: ShardReply
+
+  public init(edge: EdgeID, reply: ShardReply) {
+    self.edge = edge
+    self.reply = reply
+  }
+}
+
+/// Names one read of a replica.
+public struct ReadTicket: Hashable, Sendable {
+  public var value: UInt64
+  public init(_ value: UInt64) { self.value = value }
+}
+
+public struct ReplicaRead: Sendable {
+  public var ticket: ReadTicket
+  public var plan: ReadPlan
+}
+
+/// What an operator may want to know of.
+public enum ReplicaFact: Sendable, Equatable {
+  /// What opening found, and how far the log reaches.
+  case opened(JournalVerdict, first: Offset, committed: Offset)
+  /// The journal is dead: the shard refuses publishes until the process is started anew.
+  case journalFailed(String)
+  /// The shard cannot be served whole; the text says what is wrong.
+  case damaged(String)
+  case full
+  case roomAgain
+  case snapshotWritten(Offset)
+  case snapshotRefused(Offset)
+  case trimmed(first: Offset)
+  /// Everything asked for at `close` is on the disk.
+  case closed
+}

@@ -1,0 +1,38 @@
+public import Core
+public import Journal
+
+/// The numbers a replica works with.
+public struct ReplicaSettings: Sendable {
+  public var shard: ShardID
+  /// False: a publish counts as kept at the end of its turn; the disk follows.
+  public var waitsForDisk = true
+  public var retention = Retention(ageMilliseconds: 24 * 3600 * 1000, bytes: 1 << 30)
+  /// Appended and not yet committed; past it publishes are refused as overloaded.
+  public var maximumPendingBytes = 64 << 20
+  /// Recent batches kept in memory for readers that are only a little behind.
+  public var recentTailBytes = 4 << 20
+  /// One read from the disk.
+  public var readChunkBytes = 256 << 10
+  /// A page is answered after so many bytes were looked at, whatever was found in them.
+  public var examinedBytesPerRead = 4 << 20
+  /// `last`, `history`: no more records are answered at once…
+  public var maximumWalkRecords = 10_000
+  /// …no more are passed over to get there…
+  public var maximumWalkSteps = 100_000
+  /// …and a history has no more bytes.
+  public var maximumHistoryBytes = 8 << 20
+  /// Reads and histories that wait for the disk at once; past it they are refused as overloaded.
+  public var maximumWaitingReads = 1024
+  /// A snapshot is taken after so many new bytes…
+  public var snapshotEveryBytes = 64 << 20
+  /// …or so many new entries, which bounds what opening has to replay…
+  public var snapshotEveryEntries = 250_000
+  /// …or so much time with anything new at all, so that a quiet log can expire too.
+  public var snapshotEvery = TimeSpan.seconds(600)
+  /// A tick encodes about this much of a snapshot.
+  public var snapshotBytesPerTick = 1 << 20
+  /// Retention is looked at this often.
+  public var trimEvery = TimeSpan.seconds(1)
+
+  public init(shard: ShardID) { self.shard = shard }
+}

@@ -1,0 +1,46 @@
+public import Core
+
+/// What a shard says of itself, for the cluster status and for metrics.
+public struct ReplicaStatus: Sendable, Equatable {
+  public enum Condition: Sendable, Equatable {
+    case ok
+    case full
+    /// Publishes are refused; the text says why.
+    case failed(String)
+  }
+
+  public var shard: ShardID
+  public var condition: Condition
+  public var first: Offset
+  public var committed: Offset
+  /// What the log takes on the disk.
+  public var bytes: Int
+  /// Appended and not yet committed.
+  public var pendingBytes: Int
+  public var topics: Int
+  public var retainedValues: Int
+  public var keys: Int
+  public var consumers: Int
+  public var feeds: Int
+  public var waitingReads: Int
+  public var counters: ReplicaCounters
+}
+
+/// What happened since the replica was opened; only ever grows.
+public struct ReplicaCounters: Sendable, Equatable {
+  public var published: UInt64 = 0
+  public var publishedBytes: UInt64 = 0
+  public var duplicates: UInt64 = 0
+  public var refused: UInt64 = 0
+  public var committed: UInt64 = 0
+  public var pushes: UInt64 = 0
+  public var pushedBytes: UInt64 = 0
+  public var reads: UInt64 = 0
+  public var histories: UInt64 = 0
+  public var diskReads: UInt64 = 0
+  /// Reads that waited for one already under way.
+  public var joinedReads: UInt64 = 0
+  public var snapshots: UInt64 = 0
+
+  public init() {}
+}

@@ -1,0 +1,107 @@
+internal import Core
+internal import Feeds
+internal import Journal
+internal import Shard
+
+/// Committing: the one door from "appended" to anything that anybody sees.
+extension ShardReplica {
+  /// Everything up to `offset` is committed: takes it into the state, answers who waited, pushes to the feeds.
+  mutating func commit(upTo offset: Offset, into output: inout ReplicaOutput) {
+    var moved = false
+    while let head = queue.first, head.last <= offset {
+      moved = true
+      let appended = queue.removeFirst()
+      pendingBytes -= appended.cost
+      guard appended.bytes.isEmpty || apply(appended, into: &output) else { return }
+      answer(appended.waiting, into: &output)
+    }
+    guard moved else { return }
+    gate.applied(upTo: committed)
+    flushAnswers(into: &output)
+    feeds.push(settings.shard, upTo: committed, counting: &counters, into: &output)
+  }
+
+  /// False when the state cannot take an entry: then nothing further is served from this shard.
+  private mutating func apply(_ appended: Appended, into output: inout ReplicaOutput) -> Bool {
+    outcomes.removeAll(keepingCapacity: true)
+    let before = committed
+    let problem = applyEntries(appended.bytes)
+    if let problem {
+      refuse(appended.waiting, .journalFailed("\(problem)"), into: &output)
+      fail("\(problem)", into: &output)
+      return false
+    }
+    let count = committed.value - before.value
+    counters.committed += count
+    snapshots.note(bytes: appended.bytes.count, entries: Int(count))
+    tail.append(appended.bytes, first: before.next, last: committed, cost: appended.cost, durable: log.durable)
+    return true
+  }
+
+  private mutating func applyEntries(_ bytes: Bytes) -> ShardStateError? {
+    let hasFeeds = !feeds.isEmpty
+    if hasFeeds { feeds.beginBatch() }
+    let problem: ShardStateError? = bytes.withUnsafeBytes { memory in
+      var at = 0
+      for entry in RecordSequence(trusting: memory) {
+        do throws(ShardStateError) {
+          try state.apply(entry, outcomes: &outcomes)
+        } catch { return error }
+        let end = at + entry.length
+        if hasFeeds, entry.kind == .record { feeds.offer(entry.topic, at: at..<end, of: bytes) }
+        at = end
+      }
+      return nil
+    }
+    if hasFeeds { feeds.endBatch(bytes) }
+    return problem
+  }
+
+  private mutating func answer(_ waiting: Appended.Waiting, into output: inout ReplicaOutput) {
+    switch waiting {
+    case .results(let edge, let results): answer(edge, results)
+    case .commands(let askers):
+      for (outcome, askers) in zip(outcomes, askers) {
+        let result: Result<[Consumer], Refusal> =
+          switch outcome {
+          case .consumer(let consumer): .success([consumer])
+          case .done: .success([])
+          case .refused(let refusal): .failure(refusal)
+          }
+        for asker in askers { answer(asker, result, into: &output) }
+      }
+    }
+  }
+
+  func answer(_ asker: ConsumerAsker, _ result: Result<[Consumer], Refusal>, into output: inout ReplicaOutput) {
+    let reply = ConsumerReply(shard: settings.shard, ticket: asker.ticket, result: result)
+    output.replies.append(AddressedReply(edge: asker.edge, reply: .consumer(reply)))
+  }
+
+  mutating func refuse(_ waiting: Appended.Waiting, _ refusal: Refusal, into output: inout ReplicaOutput) {
+    switch waiting {
+    case .results(let edge, let results):
+      counters.refused += UInt64(results.count)
+      answer(edge, results.map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) })
+    case .commands(let askers):
+      for asker in askers.joined() { answer(asker, .failure(refusal), into: &output) }
+    }
+  }
+
+  /// Gathers results, so that an edge gets one reply per commit.
+  mutating func answer(_ edge: EdgeID, _ results: [PublishResult]) {
+    guard !results.isEmpty else { return }
+    if let index = answered.firstIndex(where: { $0.edge == edge }) {
+      answered[index].results.append(contentsOf: results)
+    } else {
+      answered.append((edge, results))
+    }
+  }
+
+  mutating func flushAnswers(into output: inout ReplicaOutput) {
+    for (edge, results) in answered {
+      output.replies.append(AddressedReply(edge: edge, reply: .published(settings.shard, results)))
+    }
+    answered.removeAll(keepingCapacity: true)
+  }
+}

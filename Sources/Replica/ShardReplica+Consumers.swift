@@ -1,0 +1,54 @@
+internal import Core
+internal import Feeds
+internal import Journal
+internal import Shard
+
+/// Consumers: reads from the state, changes through the log.
+extension ShardReplica {
+  mutating func consumer(_ request: ConsumerRequest, into output: inout ReplicaOutput) {
+    let asker = ConsumerAsker(edge: request.edge, ticket: request.ticket)
+    switch request.operation {
+    case .list:
+      answer(asker, .success(state.consumers.all), into: &output)
+    case .show(let name):
+      answer(asker, state.consumers[name].map { .success([$0]) } ?? .failure(.noSuchConsumer), into: &output)
+    case .open(let name, let filters, let cursor):
+      gather(.openConsumer(name: name, filters: filters, cursor: cursor), asker, into: &output)
+    case .acknowledge(let name, let cursor, let reset):
+      if gathered.fold(name, cursor, reset: reset, asker) { return }
+      gather(.acknowledge(name: name, cursor: cursor, reset: reset), asker, into: &output)
+    case .delete(let name):
+      gather(.deleteConsumer(name: name), asker, into: &output)
+    }
+  }
+
+  private mutating func gather(_ command: ShardCommand, _ asker: ConsumerAsker, into output: inout ReplicaOutput) {
+    if let refusal = appendRefusal {
+      answer(asker, .failure(refusal), into: &output)
+    } else if gathered.isFull || pendingBytes > settings.maximumPendingBytes {
+      answer(asker, .failure(.overloaded), into: &output)
+    } else {
+      gathered.add(command, asker)
+    }
+  }
+
+  /// Appends what gathered as one entry.
+  mutating func appendGathered(wall: WallTime, into output: inout ReplicaOutput) {
+    guard !gathered.isEmpty else { return }
+    let (commands, askers) = gathered.take()
+    if let refusal = appendRefusal {
+      refuse(.commands(askers), refusal, into: &output)
+      return
+    }
+    stamped = max(stamped, wall)
+    var body = ByteBuffer(capacity: 256)
+    ShardCommand.encode(commands, into: &body)
+    var entry = ByteBuffer(capacity: RecordLayout.entryHeaderSize + body.count)
+    let stamp = RecordStamp(offset: log.next, previous: .zero, time: stamped, term: ShardReplica.term)
+    body.withUnsafeBytes { PlainEntry.append(.command, body: $0, stamp: stamp, into: &entry) }
+    let cost = entry.capacity
+    let bytes = log.append(entry, into: &output.disk)
+    pendingBytes += cost
+    queue.append(Appended(last: lastAppended, bytes: bytes, cost: cost, waiting: .commands(askers)))
+  }
+}

@@ -1,0 +1,62 @@
+public import Core
+internal import Feeds
+internal import Journal
+internal import Shard
+
+/// What time brings: snapshots, retention, forgetting topics, and the orderly end.
+extension ShardReplica {
+  mutating func keepHouse(at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
+    guard failure == nil, case .accepting = log.admission else {
+      if isClosing { finishClosing(into: &output) }
+      return
+    }
+    if snapshots.isDue(settings, at: now) { snapshots.begin(state, at: now) }
+    snapshots.advance(by: isClosing ? .max : settings.snapshotBytesPerTick)
+    if let snapshot = snapshots.takeFinished(durable: log.durable) { log.writeSnapshot(snapshot, into: &output.disk) }
+    if now - lastTrimAt >= settings.trimEvery, !isClosing {
+      lastTrimAt = now
+      // Entries that no snapshot contains are needed to start again.
+      log.trim(at: wall, settings.retention, keepFrom: snapshots.lastOffset.next, into: &output.disk)
+      forgetTopics(wall: wall, into: &output)
+    }
+    if isClosing { goOnClosing(at: now, into: &output) }
+  }
+
+  /// Topics of which nothing is left are forgotten through the log, so that every replica forgets the same.
+  private mutating func forgetTopics(wall: WallTime, into output: inout ReplicaOutput) {
+    guard queue.isEmpty, gathered.isEmpty, state.topics.count > 0 else { return }
+    guard state.isForgetting || log.first > max(sweptBefore, Offset(1)) else { return }
+    if !state.isForgetting { sweptBefore = log.first }
+    gathered.add(.forgetTopics(before: sweptBefore), nil)
+    appendGathered(wall: wall, into: &output)
+  }
+
+  /// Begins the orderly end: nothing more is taken, everything appended is waited for, a last snapshot is written.
+  /// The fact `closed` says when it is done; ticks drive it.
+  public mutating func close(at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
+    guard !isClosing else { return }
+    turnEnds(at: now, wall: wall, into: &output)
+    isClosing = true
+    keepHouse(at: now, wall: wall, into: &output)
+    settle(into: &output)
+  }
+
+  private mutating func goOnClosing(at now: Instant, into output: inout ReplicaOutput) {
+    guard queue.isEmpty, log.durable == lastAppended, snapshots.isIdle, !hasClosed else { return }
+    if committed > snapshots.lastOffset, snapshots.entriesSince > 0 {
+      snapshots.begin(state, at: now)
+      snapshots.advance(by: .max)
+      if let snapshot = snapshots.takeFinished(durable: log.durable) { log.writeSnapshot(snapshot, into: &output.disk) }
+      return
+    }
+    // As if it had been idle for long: the journal writes down how far it is durable.
+    log.tick(at: now + .seconds(60), into: &output.disk)
+    finishClosing(into: &output)
+  }
+
+  private mutating func finishClosing(into output: inout ReplicaOutput) {
+    guard !hasClosed else { return }
+    hasClosed = true
+    output.facts.append(.closed)
+  }
+}

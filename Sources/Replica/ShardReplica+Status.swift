@@ -1,0 +1,23 @@
+internal import Core
+internal import Journal
+internal import Shard
+
+extension ShardReplica {
+  public var status: ReplicaStatus {
+    ReplicaStatus(
+      shard: settings.shard, condition: condition, first: log.first, committed: committed, bytes: log.retainedBytes,
+      pendingBytes: pendingBytes, topics: state.topics.count, retainedValues: state.topics.retainedCount,
+      keys: state.keys.count, consumers: state.consumers.count, feeds: feeds.count, waitingReads: desk.waitingCount,
+      counters: counters)
+  }
+
+  private var condition: ReplicaStatus.Condition {
+    if let failure { return .failed(failure) }
+    switch log.admission {
+    case .accepting: return .ok
+    case .full: return .full
+    case .dead(let error): return .failed("\(error)")
+    case .damaged(let damage): return .failed("\(damage)")
+    }
+  }
+}

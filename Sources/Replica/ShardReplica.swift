@@ -1,0 +1,144 @@
+public import Core
+public import Feeds
+public import Journal
+public import Shard
+
+/// One replica of one shard: journal, state and feeds joined. The only place that orders "durable, then answer".
+///
+/// ```
+///            publish ──▶ gate ──▶ journal ──▶ queue ─ ─ ─ committed? ─ ─▶ state ──▶ answers
+///                                                                          ├──────▶ recent tail ──▶ reads
+///                                                                          └──────▶ feeds ──▶ pushes
+/// ```
+///
+/// A group of one commits what its journal calls durable (when it does not wait for the disk: what it appended, at the end of
+/// the turn). Consensus will decide instead, by calling the same `commit(upTo:)`.
+///
+/// Invariant: nothing beyond `committed` is in any reply.
+public struct ShardReplica: ~Copyable {
+  public let settings: ReplicaSettings
+
+  var log: JournalLog
+  public internal(set) var state: ShardState
+  var gate = PublishGate()
+  /// Appended, not committed, oldest first.
+  var queue = FirstInFirstOut<Appended>()
+  var pendingBytes = 0
+  /// The newest time stamped; no later stamp is earlier.
+  var stamped: WallTime
+  var feeds = FeedTable()
+  var tail: RecentTail
+  var desk = ReadDesk()
+  var gathered = GatheredCommands()
+  var snapshots: SnapshotWork
+  var lastTrimAt: Instant
+  /// Topics older than this were swept from the state since opening.
+  var sweptBefore = Offset.zero
+  var failure: String?
+  var isClosing = false
+  var hasClosed = false
+  public internal(set) var counters = ReplicaCounters()
+  // Reused from call to call.
+  var outcomes: [CommandOutcome] = []
+  var answered: [(edge: EdgeID, results: [PublishResult])] = []
+
+  init(settings: ReplicaSettings, log: consuming JournalLog, state: ShardState, tail: RecentTail, failure: String?, at now: Instant) {
+    self.settings = settings
+    snapshots = SnapshotWork(lastOffset: log.snapshotOffset ?? .zero, at: now)
+    self.log = log
+    self.state = state
+    self.tail = tail
+    self.failure = failure
+    stamped = state.time
+    lastTrimAt = now
+  }
+
+  /// The newest offset that readers may know of.
+  public var committed: Offset { state.applied }
+  public var first: Offset { log.first }
+
+  /// An edge asks for something.
+  public mutating func receive(_ request: ShardRequest, at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
+    switch request {
+    case .publish(let batch): publish(batch, wall: wall, into: &output)
+    case .read(let request): read(request, wall: wall, into: &output)
+    case .history(let request): history(request, wall: wall, into: &output)
+    case .interest(let change): changeInterest(change, into: &output)
+    case .consumer(let request): consumer(request, into: &output)
+    }
+    settle(into: &output)
+  }
+
+  /// The shell has no more for now: what gathered is appended as one.
+  public mutating func turnEnds(at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
+    appendGathered(wall: wall, into: &output)
+    settle(into: &output)
+    if !settings.waitsForDisk, failure == nil { commit(upTo: lastAppended, into: &output) }
+  }
+
+  /// The disk has done a batch, syncs included.
+  public mutating func completed(_ ticket: JournalTicket, into output: inout ReplicaOutput) {
+    log.completed(ticket, into: &output.disk)
+    settle(into: &output)
+  }
+
+  /// The disk has not.
+  public mutating func failed(_ ticket: JournalTicket, _ error: DiskError, into output: inout ReplicaOutput) {
+    log.failed(ticket, error, into: &output.disk)
+    settle(into: &output)
+  }
+
+  /// Time passed. Call it every 50 to 100 ms.
+  public mutating func tick(at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
+    log.tick(at: now, into: &output.disk)
+    settle(into: &output)
+    feeds.pushProgress(settings.shard, upTo: committed, into: &output)
+    keepHouse(at: now, wall: wall, into: &output)
+    settle(into: &output)
+  }
+
+  private mutating func changeInterest(_ change: InterestChange, into output: inout ReplicaOutput) {
+    feeds.change(change, committed: committed)
+    let reply = InterestReply(shard: settings.shard, ticket: change.ticket, liveFrom: committed)
+    output.replies.append(AddressedReply(edge: change.edge, reply: .interest(reply)))
+  }
+
+  var lastAppended: Offset { Offset(log.next.value - 1) }
+
+  /// Draws the consequences of what the journal has to tell.
+  mutating func settle(into output: inout ReplicaOutput) {
+    guard !output.disk.facts.isEmpty else { return }
+    for fact in output.disk.facts {
+      switch fact {
+      case .durable(let offset):
+        if settings.waitsForDisk { commit(upTo: offset, into: &output) }
+        tail.shrink(durable: offset)
+      case .full: output.facts.append(.full)
+      case .roomAgain: output.facts.append(.roomAgain)
+      case .snapshotWritten(let offset):
+        snapshots.written(offset)
+        counters.snapshots += 1
+        output.facts.append(.snapshotWritten(offset))
+      case .snapshotRefused(let offset):
+        snapshots.refused()
+        output.facts.append(.snapshotRefused(offset))
+      case .trimmed(let first): output.facts.append(.trimmed(first: first))
+      case .died(let error): fail("\(error)", into: &output)
+      case .hardStateSaved, .hardStateRefused: break
+      }
+    }
+    output.disk.facts.removeAll(keepingCapacity: true)
+  }
+
+  /// Ends what waits: it will never be known to be durable.
+  mutating func fail(_ reason: String, into output: inout ReplicaOutput) {
+    guard failure == nil else { return }
+    failure = reason
+    output.facts.append(.journalFailed(reason))
+    while !queue.isEmpty { refuse(queue.removeFirst().waiting, .journalFailed(reason), into: &output) }
+    flushAnswers(into: &output)
+    pendingBytes = 0
+    gate.reset()
+    refuse(.commands(gathered.take().askers), .journalFailed(reason), into: &output)
+  }
+}

@@ -1,0 +1,76 @@
+internal import Core
+internal import Journal
+internal import Shard
+
+/// When a snapshot is due, and the one under way: a copy of the state, encoded a slice per tick.
+struct SnapshotWork: ~Copyable {
+  /// The newest snapshot on the disk.
+  private(set) var lastOffset: Offset
+  private var startedAt: Instant
+  private var bytesSince = 0
+  private(set) var entriesSince = 0
+  private var entriesInside = 0
+  private var encoder: SnapshotEncoder?
+  private var buffer = ByteBuffer()
+  private var finished: Snapshot?
+  private var isAtDisk = false
+
+  init(lastOffset: Offset, at now: Instant) {
+    self.lastOffset = lastOffset
+    startedAt = now
+  }
+
+  /// Neither encoding nor writing.
+  var isIdle: Bool { encoder == nil && finished == nil && !isAtDisk }
+
+  mutating func note(bytes: Int, entries: Int) {
+    bytesSince += bytes
+    entriesSince += entries
+  }
+
+  func isDue(_ settings: ReplicaSettings, at now: Instant) -> Bool {
+    guard isIdle, entriesSince > 0 else { return false }
+    return bytesSince >= settings.snapshotEveryBytes || entriesSince >= settings.snapshotEveryEntries
+      || now - startedAt >= settings.snapshotEvery
+  }
+
+  mutating func begin(_ state: borrowing ShardState, at now: Instant) {
+    encoder = SnapshotEncoder(copy state)
+    buffer = ByteBuffer()
+    startedAt = now
+    bytesSince = 0
+    entriesInside = entriesSince
+    entriesSince = 0
+  }
+
+  /// Encodes about `limit` bytes more.
+  mutating func advance(by limit: Int) {
+    guard encoder != nil else { return }
+    let (wanted, overflow) = buffer.count.addingReportingOverflow(limit)
+    guard encoder!.encode(into: &buffer, limit: overflow ? .max : wanted) else { return }
+    let offset = encoder!.applied
+    encoder = nil
+    var whole = ByteBuffer()
+    swap(&whole, &buffer)
+    finished = Snapshot(offset: offset, body: whole.freeze())
+  }
+
+  /// The finished snapshot, once everything in it is durable: a snapshot must not be ahead of its log.
+  mutating func takeFinished(durable: Offset) -> Snapshot? {
+    guard let snapshot = finished, snapshot.offset <= durable else { return nil }
+    finished = nil
+    isAtDisk = true
+    return snapshot
+  }
+
+  mutating func written(_ offset: Offset) {
+    lastOffset = offset
+    isAtDisk = false
+  }
+
+  /// The disk had no room: what would have been in it still waits for a snapshot.
+  mutating func refused() {
+    isAtDisk = false
+    entriesSince += entriesInside
+  }
+}
