@@ -32,7 +32,7 @@ public struct SSEDecoder: ~Copyable {
   /// The event of the last step, as a value.
   public var event: SSEEvent {
     SSEEvent(
-      lastEventID: Bytes(copying: id.bytes), type: type.isEmpty ? "message" : Bytes(copying: type.bytes),
+      lastEventID: Bytes(copying: id.bytes), type: type.isEmpty ? Bytes("message") : Bytes(copying: type.bytes),
       data: Bytes(copying: data.bytes))
   }
 
