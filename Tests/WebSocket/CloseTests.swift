@@ -47,7 +47,7 @@ import WebSocket
   }
 
   @Test("Close frames are written as they are read, and long reasons end between characters")
-  func written_() {
+  func writing() {
     let failure = WebSocketFailure.reservedBits
     let bytes = written { WebSocketEncoder.append(close: failure.code, reason: failure.reason, into: &$0) }
     #expect(receive(bytes, .client) == [.close(1002, "\(failure.reason)")])
