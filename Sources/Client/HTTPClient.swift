@@ -19,11 +19,26 @@ public final class HTTPClient {
     self.timeout = timeout
   }
 
-  /// The answer, whatever its status. A connection that the node closed in the meantime is replaced first; once
-  /// a request is under way it is not repeated, because it may have been carried out.
+  /// The answer, whatever its status.
+  ///
+  /// A kept connection may be closed by the node at the moment it is used again; a request that changes nothing
+  /// is then asked anew. Any other is not repeated once it is under way: it may have been carried out.
   public func perform(_ request: ClientRequest) throws(ClientFailure) -> ClientAnswer {
     let deadline = ClientClock.now + timeout
-    var conversation = try takeConversation(deadline: deadline)
+    if let kept = conversation.take(), kept.canContinue {
+      do throws(ClientFailure) {
+        return try perform(request, over: kept, deadline)
+      } catch {
+        guard error == .disconnected, request.method.isSafe else { throw error }
+      }
+    }
+    return try perform(request, over: HTTPConversation(to: server, deadline: deadline), deadline)
+  }
+
+  private func perform(
+    _ request: ClientRequest, over opened: consuming HTTPConversation, _ deadline: Instant
+  ) throws(ClientFailure) -> ClientAnswer {
+    var conversation = opened
     try conversation.send(request, token: token, deadline: deadline)
     var answer = try conversation.receiveHead(deadline: deadline)
     var body = ByteBuffer()
@@ -40,10 +55,5 @@ public final class HTTPClient {
     let answer = try perform(request)
     guard answer.isSuccess else { throw .refused(Problem(answer)) }
     return answer
-  }
-
-  private func takeConversation(deadline: Instant) throws(ClientFailure) -> HTTPConversation {
-    if let kept = conversation.take(), kept.canContinue { return kept }
-    return try HTTPConversation(to: server, deadline: deadline)
   }
 }

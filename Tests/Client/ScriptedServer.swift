@@ -11,19 +11,9 @@ final class ScriptedServer: Sendable {
 
   /// One list of answers for each connection, in the order they come.
   init(_ script: [[String]]) {
-    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    (listener, port) = SilentPort.bound()
     let listener = listener
-    let isListening = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(listener, $0, size) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &size) == 0
-      }
-    }
-    precondition(isListening, "the test's server listens")
-    port = UInt16(bigEndian: address.sin_port)
+    precondition(listen(listener, 16) == 0, "the test's server listens")
     Thread.detachNewThread { [self] in
       for answers in script {
         let connection = accept(listener, nil, nil)
@@ -72,6 +62,31 @@ final class ScriptedServer: Sendable {
 
   static func stream(_ body: String) -> String {
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\(body)"
+  }
+}
+
+/// A port that is taken, so that nobody else gets it, and at which nobody listens.
+final class SilentPort {
+  let port: UInt16
+  private let descriptor: Int32
+
+  init() { (descriptor, port) = SilentPort.bound() }
+
+  deinit { close(descriptor) }
+
+  static func bound() -> (descriptor: Int32, port: UInt16) {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0
+      }
+    }
+    precondition(isBound, "a port of loopback is free")
+    return (descriptor, UInt16(bigEndian: address.sin_port))
   }
 }
 

@@ -60,7 +60,7 @@ struct StatusTests {
   func consumers() throws {
     let list = answer(#"{"consumers":[{"name":"a","filters":["x/#","y"],"behind":12},{"name":"bb","cursor":"v1~0123456789ab"}]}"#)
     #expect(
-      try ConsumerCommands.table(of: list) == "NAME  FILTERS  BEHIND  CURSOR\na     x/#, y       12\nbb                    v1~0123456789ab\n")
+      try ConsumerCommands.table(of: list) == "NAME  FILTERS  BEHIND  CURSOR\na     x/#, y       12\nbb                     v1~0123456789ab\n")
     #expect(try ConsumerCommands.details(of: answer(#"{"name":"a","idle":true,"gone":null}"#)) == "name  a\nidle  yes\ngone  \n")
     #expect(ConsumerCommands.path("a/b") == "/v1/consumers/a%2Fb")
     let reset = ConsumerCommands.resetRequest("c", to: .since("5m"))
