@@ -29,19 +29,26 @@ public struct ConsumerCommands {
 
   /// Moves the consumer, backwards too.
   public func reset(_ name: String, to place: Place) throws(ClientFailure) -> ClientAnswer {
-    try client.succeed(ConsumerCommands.resetRequest(name, to: place))
+    let cursor: String
+    switch place {
+    case .cursor(let given): cursor = given
+    case .since(let moment):
+      // A moment means a place in the topics that this consumer follows.
+      let consumer = try AnswerDocument.parse(show(name))
+      let filters = (consumer["topics"]?.array ?? []).compactMap(\.string)
+      guard !filters.isEmpty else { throw .malformedAnswer("it does not say what the consumer follows") }
+      cursor = try CursorProbe.locate(FollowRequest(filters: filters, start: .since(moment)), client)
+    }
+    return try client.succeed(ConsumerCommands.resetRequest(name, to: cursor))
   }
 
   static func path(_ name: String) -> String { "/v1/consumers/" + RequestTarget.escaped(name) }
 
-  static func resetRequest(_ name: String, to place: Place) -> ClientRequest {
+  static func resetRequest(_ name: String, to cursor: String) -> ClientRequest {
     var body = ByteBuffer()
     var json = JSONWriter()
     json.beginObject(into: &body)
-    switch place {
-    case .cursor(let cursor): json.member("cursor", cursor, into: &body)
-    case .since(let moment): json.member("since", moment, into: &body)
-    }
+    json.member("cursor", cursor, into: &body)
     json.member("reset", true, into: &body)
     json.endObject(into: &body)
     var request = ClientRequest(.post, path(name) + "/ack")

@@ -4,7 +4,7 @@ internal import HTTP
 /// Asks one node, one request at a time, keeping the connection between them.
 public final class HTTPClient {
   public let server: ServerURL
-  private let token: String?
+  let token: String?
   private let timeout: TimeSpan
   private var conversation: HTTPConversation?
 

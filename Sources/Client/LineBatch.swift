@@ -57,10 +57,11 @@ struct LineBatch: ~Copyable {
     if options.retain { json.member("retain", true, into: &body) }
     if let span = options.timeToLive { json.member("ttl", span, into: &body) }
     if let keyPrefix { json.member("key", "\(keyPrefix)-\(number)", into: &body) }
-    if options.isJSON {
+    // A string as data is taken for text, so a payload that is a JSON string goes as its bytes.
+    if options.isJSON, line.first(where: { $0 > 0x20 }) != UInt8(ascii: "\"") {
       json.name("data", into: &body)
       json.raw(line.bytes, into: &body)
-    } else if UTF8Validator.isValid(line) {
+    } else if !options.isJSON, UTF8Validator.isValid(line) {
       json.name("data", into: &body)
       json.string(line, into: &body)
     } else {

@@ -25,7 +25,9 @@ public struct PublishOptions: Sendable {
   public init(topic: String) { self.topic = topic }
 
   /// Whether payloads are JSON values.
-  var isJSON: Bool {
+  var isJSON: Bool { PublishOptions.isJSON(contentType) }
+
+  static func isJSON(_ contentType: String) -> Bool {
     let type = contentType.prefix { $0 != ";" && $0 != " " }.lowercased()
     return type == "application/json" || type.hasSuffix("+json")
   }

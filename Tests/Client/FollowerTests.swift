@@ -116,16 +116,17 @@ struct FollowerTests {
   func payloads() throws {
     let events = [#""caf\u00e9 \"x\"""#, "[1,{\"a\":null}]", "null"].enumerated().map { Self.event("v1~0123456789ab~0.\($0.offset + 1)", $0.element) }
     let binary = "id: \(Self.third)\ndata: {\"data_base64\":\"AP8B\",\"topic\":\"t\"}\n\ndata: {\"topic\":\"t\"}\n\n"
+      + "data: {\"data\":\"s\",\"datacontenttype\":\"application/json\"}\n\n"
     let server = ScriptedServer([[ScriptedServer.stream(events.joined() + binary)]])
     let folder = TemporaryFolder()
     let output = folder.open("output")
     defer { close(output) }
     let printer = EventPrinter(style: .payload, output: output) { _ in }
     let address = ServerURL(host: "127.0.0.1", port: server.port)
-    try Follower(server: address, request: FollowRequest(filters: ["t"]), limit: 5, sink: printer, seed: 1).run()
+    try Follower(server: address, request: FollowRequest(filters: ["t"]), limit: 6, sink: printer, seed: 1).run()
     var printed = [UInt8](repeating: 0, count: 100)
     let count = pread(output, &printed, 100, 0)
-    #expect(Array(printed[..<count]) == Array("café \"x\"\n[1,{\"a\":null}]\nnull\n".utf8) + [0, 255, 1, 10, 10])
+    #expect(Array(printed[..<count]) == Array("café \"x\"\n[1,{\"a\":null}]\nnull\n".utf8) + [0, 255, 1, 10, 10] + Array("\"s\"\n".utf8))
   }
 
   @Test("a cursor file is written whole and read back; what is no cursor is refused")

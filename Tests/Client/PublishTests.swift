@@ -141,7 +141,9 @@ struct PublishTests {
     #expect(add("{oops}") == .unfit("not JSON at column 2: expected a member name in quotes or '}'"))
     let encoded = Bytes(copying: batch.body.bytes).text
     #expect(encoded == #"{"topic":"t","type":"e","datacontenttype":"application/json","data":{"a": [1,2]}}"# + "\n")
-    let large = "\"" + String(repeating: "x", count: LineBatch.maximumBytes) + "\""
+    #expect(add(" \"text\"") == .added)
+    #expect(Bytes(copying: batch.body.bytes).text.hasSuffix("\"data_base64\":\"ICJ0ZXh0Ig==\"}\n"))
+    let large = "[\"" + String(repeating: "x", count: LineBatch.maximumBytes) + "\"]"
     #expect(add(large) == .full)
     batch.removeAll()
     #expect(add(large) == .added)

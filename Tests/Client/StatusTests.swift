@@ -63,8 +63,21 @@ struct StatusTests {
       try ConsumerCommands.table(of: list) == "NAME  FILTERS  BEHIND  CURSOR\na     x/#, y       12\nbb                     v1~0123456789ab\n")
     #expect(try ConsumerCommands.details(of: answer(#"{"name":"a","idle":true,"gone":null}"#)) == "name  a\nidle  yes\ngone  \n")
     #expect(ConsumerCommands.path("a/b") == "/v1/consumers/a%2Fb")
-    let reset = ConsumerCommands.resetRequest("c", to: .since("5m"))
-    #expect(reset.target == "/v1/consumers/c/ack")
-    #expect(reset.body?.text == #"{"since":"5m","reset":true}"#)
+  }
+
+  @Test("a consumer is reset to a cursor, or to the place that a moment means in what it follows")
+  func reset() throws {
+    let moved = ScriptedServer.answer("{}")
+    let shown = ScriptedServer.answer(#"{"name":"c","topics":["a/#"]}"#, extra: "Connection: close\r\n")
+    let stream = ScriptedServer.stream("retry: 5\n\nid: v1~0123456789ab~0.7\n\nid: v1~0123456789ab~0.8\ndata: {}\n\n")
+    let server = ScriptedServer([[shown], [stream], [moved]])
+    let commands = ConsumerCommands(client: HTTPClient(server: ServerURL(host: "127.0.0.1", port: server.port)))
+    #expect(try commands.reset("c", to: .since("earliest")).isSuccess)
+    let requests = server.requests
+    #expect(requests[0].hasPrefix("GET /v1/consumers/c "))
+    #expect(requests[1].hasPrefix("GET /v1/events?topic=a%2F%23&format=json&since=earliest "))
+    #expect(requests[2].hasPrefix("POST /v1/consumers/c/ack "))
+    #expect(requests[2].hasSuffix(#"{"cursor":"v1~0123456789ab~0.7","reset":true}"#))
+    #expect(ConsumerCommands.resetRequest("c", to: "x").body?.text == #"{"cursor":"x","reset":true}"#)
   }
 }
