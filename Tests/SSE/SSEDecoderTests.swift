@@ -56,9 +56,9 @@ import Testing
       read("id: 1\ndata: a\n\ndata: b\n\nid: 2\0\ndata: c\n\nid:\ndata: d\n\nid: 5\n\ndata: e\n\n") == [
         .message("a", id: "1"), .message("b", id: "1"), .message("c", id: "1"), .message("d"), .message("e", id: "5"),
       ])
-    #expect(read([Array("id: 9\n".utf8)], from: "8").lastEventID == "8")
-    #expect(read([Array("id: 9\n\n".utf8)], from: "8").lastEventID == "9")
-    #expect(read([Array("data: a\n\n".utf8)], from: "8").outcomes == [.message("a", id: "8")])
+    #expect(read([Array("id: 9\n".utf8)], from: Bytes("8")).lastEventID == "8")
+    #expect(read([Array("id: 9\n\n".utf8)], from: Bytes("8")).lastEventID == "9")
+    #expect(read([Array("data: a\n\n".utf8)], from: Bytes("8")).outcomes == [.message("a", id: "8")])
   }
 
   @Test("A type lasts for one event, also for one without data")
