@@ -1,1 +1,157 @@
-int tidings_linux_placeholder;
+#include "CLinux.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define OR_ERRNO(call)              \
+  ({                                \
+    __auto_type result_ = (call);   \
+    result_ < 0 ? -errno : result_; \
+  })
+
+// Polling
+
+const uint32_t tidings_poll_in = EPOLLIN;
+const uint32_t tidings_poll_out = EPOLLOUT;
+const uint32_t tidings_poll_hangup = EPOLLHUP;
+const uint32_t tidings_poll_read_hangup = EPOLLRDHUP;
+const uint32_t tidings_poll_error = EPOLLERR;
+const uint32_t tidings_poll_edge = EPOLLET;
+
+int tidings_poll_create(void) { return OR_ERRNO(epoll_create1(EPOLL_CLOEXEC)); }
+
+static int poll_control(int poller, int operation, int descriptor, uint32_t events, uint64_t token) {
+  struct epoll_event event = {.events = events, .data.u64 = token};
+  return OR_ERRNO(epoll_ctl(poller, operation, descriptor, &event));
+}
+
+int tidings_poll_add(int poller, int descriptor, uint32_t events, uint64_t token) {
+  return poll_control(poller, EPOLL_CTL_ADD, descriptor, events, token);
+}
+
+int tidings_poll_change(int poller, int descriptor, uint32_t events, uint64_t token) {
+  return poll_control(poller, EPOLL_CTL_MOD, descriptor, events, token);
+}
+
+int tidings_poll_remove(int poller, int descriptor) {
+  return poll_control(poller, EPOLL_CTL_DEL, descriptor, 0, 0);
+}
+
+int tidings_poll_wait(int poller, struct tidings_poll_event *events, int timeout_milliseconds) {
+  struct epoll_event raw[TIDINGS_POLL_EVENTS];
+  int count = epoll_wait(poller, raw, TIDINGS_POLL_EVENTS, timeout_milliseconds);
+  if (count < 0) return -errno;
+  for (int i = 0; i < count; i++) {
+    events[i].token = raw[i].data.u64;
+    events[i].events = raw[i].events;
+  }
+  return count;
+}
+
+// Waking
+
+int tidings_event_create(void) { return OR_ERRNO(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+int tidings_event_signal(int descriptor) { return OR_ERRNO(eventfd_write(descriptor, 1)); }
+
+int tidings_event_clear(int descriptor) {
+  eventfd_t count;
+  return OR_ERRNO(eventfd_read(descriptor, &count));
+}
+
+// Sockets
+
+int tidings_stream_socket(int family) {
+  return OR_ERRNO(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+int tidings_accept(int listener, struct sockaddr *peer, socklen_t *length) {
+  return OR_ERRNO(accept4(listener, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+long tidings_read(int descriptor, void *bytes, unsigned long count) {
+  return OR_ERRNO(read(descriptor, bytes, count));
+}
+
+long tidings_receive(int descriptor, void *bytes, unsigned long count) {
+  return OR_ERRNO(recv(descriptor, bytes, count, 0));
+}
+
+long tidings_send(int descriptor, const void *bytes, unsigned long count) {
+  return OR_ERRNO(send(descriptor, bytes, count, MSG_NOSIGNAL));
+}
+
+// `sendmsg` rather than `writev`, which has no MSG_NOSIGNAL.
+long tidings_send_parts(int descriptor, const struct iovec *parts, int count) {
+  struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = count};
+  return OR_ERRNO(sendmsg(descriptor, &message, MSG_NOSIGNAL));
+}
+
+// Signals
+
+int tidings_signals_open(const int *signals, int count) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+  int failure = pthread_sigmask(SIG_BLOCK, &set, NULL);
+  if (failure) return -failure;
+  return OR_ERRNO(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int tidings_signals_next(int descriptor) {
+  struct signalfd_siginfo info;
+  long count = read(descriptor, &info, sizeof info);
+  if (count < 0) return -errno;
+  return count == sizeof info ? (int)info.ssi_signo : -EIO;
+}
+
+void tidings_ignore_broken_pipe(void) { signal(SIGPIPE, SIG_IGN); }
+
+// Threads and processors
+
+int tidings_name_thread(const char *name) {
+  char kept[16];
+  int length = 0;
+  while (length < 15 && name[length]) {
+    kept[length] = name[length];
+    length++;
+  }
+  kept[length] = 0;
+  return -pthread_setname_np(pthread_self(), kept);
+}
+
+// The kernel refuses a set smaller than its own, which on large machines is more than CPU_SETSIZE.
+enum { LARGEST_PROCESSOR_SET = 16384 };
+
+int tidings_allowed_processors(void) {
+  cpu_set_t set[LARGEST_PROCESSOR_SET / 8 / sizeof(cpu_set_t)];
+  if (sched_getaffinity(0, sizeof set, set) < 0) return -errno;
+  return CPU_COUNT_S(sizeof set, set);
+}
+
+int tidings_pin_thread(int index) {
+  cpu_set_t set[LARGEST_PROCESSOR_SET / 8 / sizeof(cpu_set_t)];
+  if (sched_getaffinity(0, sizeof set, set) < 0) return -errno;
+  int seen = 0;
+  for (int processor = 0; processor < LARGEST_PROCESSOR_SET; processor++) {
+    if (!CPU_ISSET_S(processor, sizeof set, set)) continue;
+    if (seen++ != index) continue;
+    CPU_ZERO_S(sizeof set, set);
+    CPU_SET_S(processor, sizeof set, set);
+    return OR_ERRNO(sched_setaffinity(0, sizeof set, set));
+  }
+  return -EINVAL;
+}
+
+// Memory
+
+uint64_t tidings_allocated_bytes(void) {
+  struct mallinfo2 info = mallinfo2();
+  return (uint64_t)info.uordblks + (uint64_t)info.hblkhd;
+}
