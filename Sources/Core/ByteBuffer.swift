@@ -87,6 +87,8 @@ public struct ByteBuffer: ~Copyable, @unchecked Sendable {
     bytes.withUnsafeBytes { append($0) }
   }
 
+  // Disfavoured so that a literal is a StaticString.
+  @_disfavoredOverload
   @inlinable public mutating func append(_ bytes: Bytes) {
     bytes.withUnsafeBytes { append($0) }
   }
