@@ -1,0 +1,131 @@
+import Core
+
+extension NodeConfiguration {
+  /// Sets what `option` stands for; `place` is where the text was written.
+  mutating func set(_ option: ServeOption, to text: String, at place: String) throws(UsageError) {
+    switch option.name {
+    case "role": role = try NodeConfiguration.role(text, option, at: place)
+    case "node": name = try NodeConfiguration.name(text, at: place)
+    case "http": http = try NodeConfiguration.endpoints(text, at: place)
+    case "mqtt": mqtt = text == "off" ? nil : try OptionValue.endpoint(text, of: place)
+    case "cluster": cluster = text == "off" ? nil : try OptionValue.endpoint(text, of: place)
+    case "advertise": advertise = try OptionValue.endpoint(text, of: place)
+    case "data":
+      guard !text.isEmpty else { throw UsageError("\(place) is empty", hint: "name a folder") }
+      dataFolder = text
+    case "shards": shards = try OptionValue.number(text, in: ServeOption.Bounds.shards, of: place)
+    case "retention": retention = try NodeConfiguration.retention(text, at: place)
+    case "reactors": reactors = try OptionValue.number(text, in: ServeOption.Bounds.reactors, of: place)
+    case "durability": durability = try NodeConfiguration.word(text, option, at: place)
+    case "auth":
+      authentication = try NodeConfiguration.word(text, option, at: place)
+      authenticationIsChosen = true
+    case "origins": origins = try NodeConfiguration.origins(text, at: place)
+    case "reader-buffer": readerBufferBytes = try OptionValue.size(text, in: ServeOption.Bounds.readerBufferBytes, of: place)
+    case "heartbeat": heartbeat = try OptionValue.duration(text, in: ServeOption.Bounds.heartbeat, of: place)
+    case "drain-window": drainWindow = try OptionValue.duration(text, in: ServeOption.Bounds.drainWindow, of: place)
+    case "max-connections": maximumConnections = try OptionValue.number(text, in: ServeOption.Bounds.connections, of: place)
+    case "max-message": maximumMessageBytes = try OptionValue.size(text, in: ServeOption.Bounds.messageBytes, of: place)
+    case "diagnostics": diagnostics = try OptionValue.flag(text, of: place)
+    case "log-format": logFormat = try NodeConfiguration.word(text, option, at: place) as LogFormat
+    case "log-level": logLevel = try NodeConfiguration.word(text, option, at: place)
+    default: preconditionFailure("the option --\(option.name) is in the table and sets nothing")
+    }
+  }
+
+  private static func word<T: RawRepresentable>(_ text: String, _ option: ServeOption, at place: String) throws(UsageError) -> T
+  where T.RawValue == String {
+    guard case .choice(let words) = option.kind else { preconditionFailure("--\(option.name) is not one of several words") }
+    let word = try OptionValue.choice(text, of: words, for: place)
+    guard let value = T(rawValue: word) else { preconditionFailure("'\(word)' of --\(option.name) has no meaning") }
+    return value
+  }
+
+  private static func role(_ text: String, _ option: ServeOption, at place: String) throws(UsageError) -> Role {
+    guard case .choice(let words) = option.kind else { preconditionFailure("--role is not one of several words") }
+    let word = try OptionValue.choice(text, of: words, for: place)
+    guard let role = Role(rawValue: word) else {
+      throw UsageError("\(place): the role '\(word)' is not available in this version", hint: "'all' runs everything in one process")
+    }
+    return role
+  }
+
+  /// The longest name of a node, in bytes.
+  static let longestName = 128
+
+  private static func name(_ text: String, at place: String) throws(UsageError) -> String {
+    let isPlain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f..<0xa0).contains($0.value) }
+    guard !text.isEmpty, text.utf8.count <= longestName, isPlain else {
+      throw UsageError("\(place) cannot be '\(LogText.escaped(text))'", hint: "a name has 1 to \(longestName) bytes and no control characters")
+    }
+    return text
+  }
+
+  /// The most addresses one node listens on for one protocol.
+  static let mostAddresses = 64
+
+  private static func endpoints(_ text: String, at place: String) throws(UsageError) -> [Endpoint] {
+    let parts = list(text)
+    guard !parts.isEmpty, parts.count <= mostAddresses else {
+      throw UsageError("\(place) cannot be '\(text)'", hint: "it is 1 to \(mostAddresses) addresses, separated by commas")
+    }
+    var endpoints: [Endpoint] = []
+    for part in parts {
+      let endpoint = try OptionValue.endpoint(part, of: place)
+      if endpoint.port != 0, endpoints.contains(endpoint) { throw UsageError("\(place) names \(endpoint) twice") }
+      endpoints.append(endpoint)
+    }
+    return endpoints
+  }
+
+  /// What is shorter or smaller would drop messages before a reader had a chance.
+  static let shortestRetention = TimeSpan.seconds(1)
+  static let smallestRetention = 1 << 20
+
+  private static func retention(_ text: String, at place: String) throws(UsageError) -> Retention {
+    let hint = "write an age, a size, or both: 24h,1GiB"
+    let parts = list(text)
+    var retention = Retention(age: nil, bytes: nil)
+    guard !parts.isEmpty, parts.count <= 2 else { throw UsageError("\(place) cannot be '\(text)'", hint: hint) }
+    for part in parts {
+      if let age = try? TimeSpan(reading: part) {
+        guard retention.age == nil else { throw UsageError("\(place) has two ages, '\(text)'", hint: hint) }
+        guard age >= shortestRetention else { throw UsageError("\(place) cannot be '\(part)'", hint: "the shortest age is \(shortestRetention.text)") }
+        retention.age = age
+      } else if let bytes = try? ByteSize.read(part) {
+        guard retention.bytes == nil else { throw UsageError("\(place) has two sizes, '\(text)'", hint: hint) }
+        guard bytes >= smallestRetention else {
+          throw UsageError("\(place) cannot be '\(part)'", hint: "the smallest size is \(ByteSize.text(smallestRetention)) for each shard")
+        }
+        retention.bytes = bytes
+      } else {
+        throw UsageError("\(place): '\(part)' is neither an age nor a size", hint: hint)
+      }
+    }
+    return retention
+  }
+
+  private static func origins(_ text: String, at place: String) throws(UsageError) -> Origins {
+    let parts = list(text)
+    if parts == ["*"] { return .any }
+    guard !parts.isEmpty else { throw UsageError("\(place) is empty", hint: "name origins, such as https://example.org, or write '*' for all") }
+    for part in parts {
+      let schemes = ["http://", "https://"]
+      guard let scheme = schemes.first(where: { part.lowercased().hasPrefix($0) }),
+        part.utf8.count > scheme.utf8.count, !part.dropFirst(scheme.count).contains(where: { "/?#@ \\*".contains($0) })
+      else {
+        throw UsageError("\(place): '\(part)' is not an origin", hint: "an origin is a scheme, a host and perhaps a port, such as https://example.org; '*' stands alone")
+      }
+    }
+    return .listed(parts.map { $0.lowercased() })
+  }
+
+  private static func list(_ text: String) -> [String] {
+    text.split(separator: ",").map { part in
+      var word = part[...]
+      while word.first == " " { word.removeFirst() }
+      while word.last == " " { word.removeLast() }
+      return String(word)
+    }.filter { !$0.isEmpty }
+  }
+}
