@@ -114,7 +114,7 @@ let package = Package(
   targets: engineTargets + roomTargets + [
     .executableTarget(
       name: "tidings",
-      dependencies: dependencies(["Core", "JSON", "HTTP", "Node", "Client", "Bench"]),
+      dependencies: dependencies(["CLinux", "Core", "JSON", "HTTP", "Node", "Client", "Bench"]),
       path: "Sources/tidings",
       swiftSettings: strict + release)
   ] + testTargets,
