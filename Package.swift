@@ -105,6 +105,7 @@ let testTargets: [Target] =
     tests("Disks", ["Disks", "Journal"]),
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security"]),
     tests("Node", ["Node", "JSON"]),
+    tests("Bench", ["Bench", "JSON"]),
     tests("Tidy", []),
   ]
 
