@@ -43,7 +43,7 @@ extension BenchReport {
     number("serverMicrosecondsPerPublish", serverMicrosecondsPerPublish, &writer, &buffer)
     number("generatorSeconds", generatorSeconds, &writer, &buffer)
     number("generatorMicrosecondsPerDelivery", generatorMicrosecondsPerDelivery, &writer, &buffer)
-    number("foreignSeconds", foreignSeconds, &writer, &buffer)
+    number("foreignSeconds", knowsServer ? foreignSeconds : nil, &writer, &buffer)
     number("foreignShare", foreignShare, &writer, &buffer)
     writer.member("isNoisy", isNoisy, into: &buffer)
     number("wallSeconds", wallSeconds, &writer, &buffer)

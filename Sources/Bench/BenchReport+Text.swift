@@ -42,7 +42,9 @@ extension BenchReport {
     var generator = BenchReport.share(generatorSeconds, of: wallSeconds) + " of one"
     if let cost = generatorMicrosecondsPerDelivery { generator += ", \(BenchReport.decimal(cost, 2)) µs per delivery" }
     row("generator's processor", generator)
-    row("others' processor", BenchReport.decimal(foreignShare * 100, 1) + " % of the machine" + (isNoisy ? ": too noisy to trust" : ""))
+    if let foreignShare {
+      row("others' processor", BenchReport.decimal(foreignShare * 100, 1) + " % of the machine" + (isNoisy ? ": too noisy to trust" : ""))
+    }
   }
 
   private var scenarioText: String {

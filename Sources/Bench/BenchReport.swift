@@ -83,8 +83,11 @@ public struct BenchReport: Sendable {
 
   /// A share of the machine that others used and from which on figures are not to be trusted.
   public static let noisyShare = 0.03
-  public var foreignShare: Double { wallSeconds > 0 ? max(0, foreignSeconds) / wallSeconds / Double(processors) : 0 }
-  public var isNoisy: Bool { foreignShare > BenchReport.noisyShare }
+  /// nil where the server is not watched: its own work would count as that of others.
+  public var foreignShare: Double? {
+    knowsServer && wallSeconds > 0 ? max(0, foreignSeconds) / wallSeconds / Double(processors) : nil
+  }
+  public var isNoisy: Bool { (foreignShare ?? 0) > BenchReport.noisyShare }
 
   /// Whether everything arrived once, in order, and nothing was refused.
   public var isFaultless: Bool {
