@@ -106,6 +106,7 @@ let testTargets: [Target] =
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security"]),
     tests("Node", ["Node", "JSON"]),
     tests("Client", ["Client", "HTTP", "JSON"]),
+    tests("Bench", ["Bench", "JSON"]),
     tests("Tidy", []),
   ]
 
@@ -115,7 +116,7 @@ let package = Package(
   targets: engineTargets + roomTargets + [
     .executableTarget(
       name: "tidings",
-      dependencies: dependencies(["Core", "JSON", "HTTP", "Node", "Client", "Bench"]),
+      dependencies: dependencies(["CLinux", "Core", "JSON", "HTTP", "Node", "Client", "Bench"]),
       path: "Sources/tidings",
       swiftSettings: strict + release)
   ] + testTargets,

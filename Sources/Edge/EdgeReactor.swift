@@ -21,6 +21,7 @@ public final class EdgeReactor {
   public static let connectionKind: UInt8 = 1
   static let connectionTimer: UInt8 = 1
   static let audienceTimer: UInt8 = 2
+  static let departureTimer: UInt8 = 5
 
   public let edge: EdgeID
   public let settings: EdgeSettings
@@ -51,6 +52,8 @@ public final class EdgeReactor {
   var counters = EdgeCounters()
   var generator: SeededGenerator
   var isDraining = false
+  /// Who is sent off when, while draining.
+  var departures: [(Instant, SlotKey)] = []
   private var questionNumber: UInt32 = 0
   var dateCache = DateCache()
 
@@ -99,6 +102,8 @@ public final class EdgeReactor {
       if let connection = connections[PollToken(rawValue: timer.rawValue).slot] { connectionTimerFired(connection) }
     case Self.audienceTimer:
       careForAudiences()
+    case Self.departureTimer:
+      careForDepartures()
     default:
       break
     }

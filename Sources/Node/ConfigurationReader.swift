@@ -1,4 +1,4 @@
-public import Core
+import Core
 
 /// One setting of the configuration file.
 public struct FileSetting: Sendable, Equatable {

@@ -10,12 +10,17 @@ public struct OptionDescription: Sendable {
   public let defaultText: String
   public let help: String
 
-  public init(_ name: String, _ placeholder: String? = nil, letter: Character? = nil, default defaultText: String = "", _ help: String) {
+  public init(_ name: String, _ placeholder: String?, letter: Character? = nil, default defaultText: String = "", _ help: String) {
     self.name = name
     self.placeholder = placeholder
     self.letter = letter
     self.defaultText = defaultText
     self.help = help
+  }
+
+  /// A switch: an option without a value.
+  public init(switch name: String, letter: Character? = nil, _ help: String) {
+    self.init(name, nil, letter: letter, help)
   }
 
   public var isSwitch: Bool { placeholder == nil }
@@ -49,7 +54,7 @@ public struct CommandDescription: Sendable {
     self.examples = examples
   }
 
-  public static let help = OptionDescription("help", letter: "h", "show this and exit")
+  public static let help = OptionDescription(switch: "help", letter: "h", "show this and exit")
 }
 
 extension CommandDescription {

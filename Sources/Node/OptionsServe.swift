@@ -96,7 +96,7 @@ extension ServeOption {
     ServeOption(
       "durability", "KIND", .choice(["fsync", "memory"]), default: "fsync",
       "'fsync': on disk before it is acknowledged; 'memory': faster, and lost when the machine stops"),
-    ServeOption("auth", "KIND", .choice(["none"]), default: "none on loopback", "who may come in; beyond loopback 'none' must be written out"),
+    ServeOption("auth", "KIND", .choice(["none"]), default: "none on loopback", "who may come in; 'none' is everybody, and must be written out beyond loopback"),
     ServeOption("origins", "ORIGIN,…", .list, default: "same origin and loopback", "pages of which origins may read and publish; '*' for all"),
     ServeOption("reader-buffer", "SIZE", .size(Bounds.readerBufferBytes), default: "256KiB", "bytes kept ready for a reader; slower ones read the log instead"),
     ServeOption("heartbeat", "TIME", .duration(Bounds.heartbeat), default: "15s", "how often an idle reader hears that the node is there"),
@@ -104,8 +104,8 @@ extension ServeOption {
     ServeOption("max-connections", "COUNT", .number(Bounds.connections), default: "1000000", "connections at once; the system's limit of open files counts too"),
     ServeOption("max-message", "SIZE", .size(Bounds.messageBytes), default: "1MiB", "the largest message"),
     ServeOption("diagnostics", "", .flag, default: "off", "add /v1/echo, for conformance suites"),
-    ServeOption("log-format", "FORMAT", .choice(["text", "json"]), default: "text on a terminal, else json", "how log lines look"),
-    ServeOption("log-level", "LEVEL", .choice(["error", "warning", "info", "debug"]), default: "info", "the least important lines to write"),
+    ServeOption("log-format", "FORMAT", .choice(["text", "json"]), default: "text on a terminal, else json", "how log lines look: 'text' or 'json'"),
+    ServeOption("log-level", "LEVEL", .choice(["error", "warning", "info", "debug"]), default: "info", "the least important lines to write: 'error', 'warning', 'info' or 'debug'"),
 
     ServeOption("https", "ADDRESS", .endpoints, default: "off", "HTTP with TLS", needs: .tls),
     ServeOption("mqtts", "ADDRESS", .endpoint, default: "off", "MQTT with TLS", needs: .tls),

@@ -1,1 +1,3 @@
-print("tidings")
+import Glibc
+
+exit(Command.run(Array(CommandLine.arguments.dropFirst())))

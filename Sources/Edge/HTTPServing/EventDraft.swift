@@ -20,6 +20,8 @@ struct EventDraft {
     var event = EventDraft()
     var hasTopic = false
     var hasData = false
+    // A string as it stood in the input: what the payload is if the content type says JSON.
+    var quoted: Bytes?
     do throws(JSONError) {
       if isLine, let error = JSONValidator.validate(input.extracting(range)) {
         return .failure(Problem(.badRequest, "This line is not JSON: \(error.description)."))
@@ -60,6 +62,7 @@ struct EventDraft {
           hasData = true
           if member.kind == .string {
             event.payload = Bytes(try JSONText.string(input, member.value))
+            quoted = Bytes(copying: input.extracting(member.value))
           } else {
             event.payload = Bytes(copying: input.extracting(member.value))
             event.isJSON = true
@@ -82,7 +85,13 @@ struct EventDraft {
       return .failure(Problem(.badRequest, "The event is not JSON: \(error.description)."))
     }
     guard hasTopic else { return .failure(Problem(.badRequest, "The event has no 'topic'.")) }
+    if let quoted, event.namesJSON { event.payload = quoted }
     return event.checked()
+  }
+
+  private var namesJSON: Bool {
+    let value = Bytes(contentType)
+    return !contentType.isEmpty && MediaType.isJSON(0..<value.count, in: value.bytes)
   }
 
   private func checked() -> Result<EventDraft, Problem> {

@@ -1,0 +1,130 @@
+public import Core
+internal import HTTP
+internal import Reactor
+internal import SSE
+internal import WebSocket
+
+/// How one edge reactor is: numbers only, taken when somebody asks.
+public struct EdgeReport: Sendable {
+  /// Open connections by `Transport`.
+  public var connections = [Int](repeating: 0, count: Transport.allCases.count)
+  public var counters = EdgeCounters()
+  /// Messages handed to followers, by `Transport`.
+  public var delivered = [Int](repeating: 0, count: Transport.allCases.count)
+  /// From commit until it was written to followers, by `Transport`.
+  public var latencies = [LatencyHistogram](repeating: LatencyHistogram(), count: Transport.allCases.count)
+  public var bytesSent = 0
+  public var writes = 0
+  public var renderings = 0
+  public var audiences = 0
+  /// Readers that are behind: they read on at their own pace.
+  public var behind = 0
+  public var queuedBytes = 0
+  public var streamBytes = 0
+  public var cacheBytes = 0
+  public var filters = 0
+
+  public init() {}
+
+  public var publishedTotal: Int { counters.published }
+  public var deliveredTotal: Int { delivered.reduce(0, +) }
+}
+
+extension EdgeReactor {
+  /// What rates are taken of: cheap enough for every second.
+  public var totals: (published: Int, delivered: Int) {
+    (counters.published, fanout.counters.deliveries.reduce(0, +) + counters.catchUpEvents)
+  }
+
+  public func report() -> EdgeReport {
+    var report = EdgeReport()
+    report.counters = counters
+    for key in connections.keys {
+      guard let connection = connections[key] else { continue }
+      report.connections[connection.transport.rawValue] += 1
+      if connection.reader != nil { report.behind += 1 }
+      report.queuedBytes += connection.output.pendingBytes
+    }
+    for format in EventFormat.allCases {
+      report.delivered[format.transport.rawValue] += fanout.counters.deliveries[Int(format.rawValue)]
+      report.latencies[format.transport.rawValue].merge(fanout.latencies[Int(format.rawValue)])
+    }
+    report.delivered[Transport.longPoll.rawValue] += counters.waitersAnswered
+    report.delivered[Transport.http.rawValue] += counters.catchUpEvents
+    report.bytesSent = fanout.counters.bytes
+    report.writes = fanout.counters.writes
+    report.renderings = fanout.counters.renderings
+    for case let audience? in fanout.audiences {
+      report.audiences += 1
+      report.streamBytes += audience.stream.byteCount
+    }
+    for feed in fanout.feeds {
+      report.cacheBytes += feed.cache.byteCount
+      report.filters += feed.heldFilters
+    }
+    return report
+  }
+
+  // MARK: The end
+
+  /// Tells every client, each in its transport's own words, to come back elsewhere; spread over `window`, so that
+  /// those elsewhere are not run over.
+  public func drain(over window: TimeSpan) {
+    isDraining = true
+    let keys = connections.keys
+    for (place, key) in keys.enumerated() {
+      guard let connection = connections[key] else { continue }
+      if case .http(let session) = connection.role, session.pending.isEmpty, connection.input.isEmpty, connection.output.isEmpty {
+        close(connection)
+        continue
+      }
+      let share = window.nanoseconds / Int64(max(1, keys.count)) * Int64(place)
+      departures.append((now + TimeSpan(nanoseconds: share), key))
+    }
+    careForDepartures()
+  }
+
+  /// Sends off those whose time has come.
+  func careForDepartures() {
+    let now = now
+    while let first = departures.first, first.0 <= now {
+      departures.removeFirst()
+      if let connection = connections[first.1], !connection.isClosed { sendOff(connection) }
+    }
+    if let first = departures.first {
+      _ = loop.schedule(TimerKey(PollToken(kind: Self.departureTimer).rawValue), at: first.0)
+    }
+  }
+
+  private func sendOff(_ connection: Connection) {
+    switch connection.role {
+    case .following(let format):
+      if format.carriesCursor { SSEEncoder.append(retryMilliseconds: reconnectMilliseconds(), into: &connection.output.own) }
+      closeWhenSent(connection)
+    case .webSocket(let session):
+      if !session.isEcho {
+        let milliseconds = reconnectMilliseconds()
+        send(connection) { buffer in
+          buffer.append("{\"op\":\"drain\",\"reconnectAfter\":")
+          buffer.append(decimal: milliseconds)
+          buffer.append(UInt8(ascii: "}"))
+        }
+      }
+      failSocket(connection, .goingAway, "the node is going down; connect again")
+    case .http(let session):
+      if session.waitsForEvents {
+        waitIsOver(connection, session)
+      } else if session.pending.isEmpty {
+        close(connection)
+      }
+    case .finishing: break
+    }
+  }
+
+  /// Everyone still here is let go, now.
+  public func closeAll() {
+    for key in connections.keys { if let connection = connections[key] { close(connection) } }
+  }
+
+  public var connectionCount: Int { connections.count }
+}

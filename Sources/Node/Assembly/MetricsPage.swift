@@ -1,0 +1,105 @@
+internal import Core
+internal import Edge
+internal import Reactor
+internal import Replica
+
+/// `GET /metrics`: everything the node counts, in Prometheus' names and units.
+struct MetricsPage {
+  let plan: NodePlan
+  let reports: [ReactorReport]
+  let wall: WallTime
+
+  func render() -> Bytes {
+    var writer = MetricsWriter()
+    writer.write(.gauge("tidings_build_info", "The version that runs; always 1."), 1, ["version": plan.edge.version, "node": plan.configuration.name])
+    writer.write(.gauge("tidings_uptime_seconds", "Since the node started."), Double(wall.milliseconds - plan.started.milliseconds) / 1000)
+    connections(&writer)
+    traffic(&writer)
+    latency(&writer)
+    readers(&writer)
+    shards(&writer)
+    loops(&writer)
+    return writer.finish()
+  }
+
+  private func sum(_ value: (ReactorReport) -> Int) -> Int { reports.reduce(0) { $0 + value($1) } }
+
+  private func connections(_ writer: inout MetricsWriter) {
+    for transport in Transport.allCases {
+      writer.write(
+        .gauge("tidings_connections", "Open connections by transport; http is a connection between requests."),
+        sum { $0.edge.connections[transport.rawValue] }, ["transport": transport.name])
+    }
+    writer.write(.counter("tidings_connections_accepted_total", "Connections accepted."), sum { $0.edge.counters.accepted })
+    writer.write(.counter("tidings_connections_refused_total", "Connections refused because of --max-connections or want of descriptors."), sum { $0.edge.counters.refused + $0.loop.refused })
+    writer.write(.counter("tidings_accept_pauses_total", "Times accepting paused because no descriptor was free."), sum { $0.loop.acceptPauses })
+    writer.write(.counter("tidings_http_requests_total", "Requests whose head and body arrived whole."), sum { $0.edge.counters.requests })
+    writer.write(.counter("tidings_protocol_errors_total", "Peers that broke HTTP or WebSocket."), sum { $0.edge.counters.protocolErrors })
+  }
+
+  private func traffic(_ writer: inout MetricsWriter) {
+    writer.write(.counter("tidings_published_total", "Messages accepted and committed."), sum { $0.edge.counters.published })
+    writer.write(.counter("tidings_publish_errors_total", "Publishes refused."), sum { $0.edge.counters.publishErrors })
+    for transport in Transport.allCases {
+      writer.write(.counter("tidings_delivered_total", "Messages handed to followers; http counts those read back by readers behind."), sum { $0.edge.delivered[transport.rawValue] }, ["transport": transport.name])
+    }
+    writer.write(.counter("tidings_sent_bytes_total", "Bytes written to clients."), sum { $0.edge.bytesSent })
+    writer.write(.counter("tidings_follower_writes_total", "System calls that wrote to followers."), sum { $0.edge.writes })
+    writer.write(.counter("tidings_renderings_total", "Messages rendered; once per format, however many follow."), sum { $0.edge.renderings })
+  }
+
+  private func latency(_ writer: inout MetricsWriter) {
+    for transport in Transport.allCases {
+      var merged = LatencyHistogram()
+      for report in reports { merged.merge(report.edge.latencies[transport.rawValue]) }
+      guard merged.total > 0 else { continue }
+      writer.write(
+        .histogram("tidings_delivery_latency_seconds", "From a message's commit until it was written to followers."),
+        millisecondBounds: LatencyHistogram.bounds, counts: merged.counts, sum: Double(merged.sumMilliseconds) / 1000, ["transport": transport.name])
+    }
+  }
+
+  private func readers(_ writer: inout MetricsWriter) {
+    writer.write(.gauge("tidings_readers_behind", "Readers that do not keep up, or are catching up."), sum { $0.edge.behind })
+    writer.write(.counter("tidings_readers_fell_behind_total", "Times a reader was left to its cursor because its socket did not keep up."), sum { $0.edge.counters.fellBehind })
+    writer.write(.counter("tidings_gaps_total", "Times a reader was told that messages are gone."), sum { $0.edge.counters.gaps })
+    writer.write(.counter("tidings_shard_reads_total", "Reads that readers asked of shards."), sum { $0.edge.counters.reads })
+    writer.write(.counter("tidings_cache_reads_total", "Reads served from recent pushes."), sum { $0.edge.counters.cacheReads })
+    writer.write(.gauge("tidings_queue_bytes", "Queued for single connections."), sum { $0.edge.queuedBytes })
+    writer.write(.gauge("tidings_stream_bytes", "Rendered and not yet taken by every follower."), sum { $0.edge.streamBytes })
+    writer.write(.gauge("tidings_cache_bytes", "Recent records kept for readers that come back."), sum { $0.edge.cacheBytes })
+    writer.write(.gauge("tidings_audiences", "Groups of readers with the same filters and format."), sum { $0.edge.audiences })
+    writer.write(.gauge("tidings_filters", "Filters held at shards."), sum { $0.edge.filters })
+  }
+
+  private func shards(_ writer: inout MetricsWriter) {
+    let all = reports.flatMap(\.shards).sorted { $0.shard < $1.shard }
+    func each(_ metric: Metric, _ value: (ReplicaStatus) -> Int) {
+      for shard in all { writer.write(metric, value(shard), ["shard": shard.shard.description]) }
+    }
+    each(.gauge("tidings_journal_first_offset", "Oldest retained offset.")) { Int($0.first.value) }
+    each(.gauge("tidings_journal_committed_offset", "Newest committed offset.")) { Int($0.committed.value) }
+    each(.gauge("tidings_journal_bytes", "What the shard's log takes on the disk.")) { $0.bytes }
+    each(.gauge("tidings_journal_pending_bytes", "Appended and not yet committed.")) { $0.pendingBytes }
+    each(.gauge("tidings_shard_topics", "Topics of the shard.")) { $0.topics }
+    each(.gauge("tidings_shard_retained_values", "Topics with a current value.")) { $0.retainedValues }
+    each(.gauge("tidings_shard_consumers", "Durable consumers stored in the shard.")) { $0.consumers }
+    each(.gauge("tidings_shard_healthy", "1 while the shard accepts publishes.")) { $0.condition == .ok ? 1 : 0 }
+    each(.counter("tidings_journal_disk_reads_total", "Reads that went to the disk.")) { Int($0.counters.diskReads) }
+    each(.counter("tidings_journal_joined_reads_total", "Reads that waited for an equal one under way.")) { Int($0.counters.joinedReads) }
+    each(.counter("tidings_publish_duplicates_total", "Publishes whose key had been used.")) { Int($0.counters.duplicates) }
+    each(.counter("tidings_snapshots_total", "Snapshots written.")) { Int($0.counters.snapshots) }
+  }
+
+  private func loops(_ writer: inout MetricsWriter) {
+    for report in reports {
+      writer.write(.counter("tidings_reactor_turns_total", "Turns of an event loop."), Int(report.loop.turns), ["reactor": String(report.index)])
+    }
+    for report in reports {
+      writer.write(
+        .counter("tidings_reactor_working_seconds_total", "Time an event loop spent working rather than waiting."),
+        Double(report.loop.working.nanoseconds) / 1e9, ["reactor": String(report.index)])
+    }
+    writer.write(.gauge("tidings_allocated_bytes", "Memory the allocator has handed out."), Machine.allocatedBytes())
+  }
+}

@@ -1,0 +1,113 @@
+internal import Broker
+internal import Core
+internal import Edge
+internal import Reactor
+internal import Replica
+internal import Synchronization
+
+/// What every reactor of the node is told at its start, and shares with the others.
+final class NodePlan: Sendable {
+  let configuration: NodeConfiguration
+  let node: NodeID
+  let cluster: ClusterID
+  let shardCount: Int
+  let reactors: Int
+  let seed: UInt64
+  let store: BrokerStore
+  let broker: BrokerSettings
+  let edge: EdgeSettings
+  let listeners: ListenerShelf
+  let board = NodeBoard()
+  let log: Log
+  /// Where clients reach the node, as bound.
+  let httpAddress: String
+  let started: WallTime
+
+  init(
+    configuration: NodeConfiguration, node: NodeID, cluster: ClusterID, shardCount: Int, seed: UInt64, store: BrokerStore,
+    broker: BrokerSettings, edge: EdgeSettings, listeners: ListenerShelf, log: Log, httpAddress: String, started: WallTime
+  ) {
+    self.configuration = configuration
+    self.node = node
+    self.cluster = cluster
+    self.shardCount = shardCount
+    reactors = configuration.reactors
+    self.seed = seed
+    self.store = store
+    self.broker = broker
+    self.edge = edge
+    self.listeners = listeners
+    self.log = log
+    self.httpAddress = httpAddress
+    self.started = started
+  }
+
+  /// The reactor that owns a shard.
+  func owner(of shard: ShardID) -> Int { shard.index % reactors }
+
+  /// Puts a shard's fact into the log, in words for the operator.
+  func tell(_ shard: ShardID, _ fact: ReplicaFact) {
+    let number = LogValue(Int(shard.value))
+    switch fact {
+    case .opened(let verdict, let first, let committed):
+      let range: KeyValuePairs<String, LogValue> = [
+        "shard": number, "first": LogValue(Int(first.value)), "committed": LogValue(Int(committed.value)), "found": LogValue("\(verdict)"),
+      ]
+      switch verdict {
+      case .fresh, .clean: log.debug("shard-opened", "the log is whole", range)
+      case .tornTail: log.warning("torn-tail", "the last write before the crash never finished; it was cut off, nothing acknowledged is lost", range)
+      case .corrupt: log.error("corrupt", "the log is damaged; the shard does not serve what may be missing", range)
+      }
+    case .journalFailed(let why):
+      log.error("journal-failed", "the disk failed; the shard refuses publishes until the node is started anew", ["shard": number, "error": LogValue(why)])
+    case .damaged(let why): log.error("damaged", "part of the log cannot be read", ["shard": number, "error": LogValue(why)])
+    case .full: log.error("disk-full", "the disk is full; publishes are refused until there is space", ["shard": number])
+    case .roomAgain: log.info("disk-has-room", "publishing goes on", ["shard": number])
+    case .snapshotWritten(let offset): log.debug("snapshot", nil, ["shard": number, "offset": LogValue(Int(offset.value))])
+    case .snapshotRefused(let offset): log.warning("snapshot-refused", "a snapshot could not be written; it is tried again", ["shard": number, "offset": LogValue(Int(offset.value))])
+    case .trimmed(let first): log.debug("trimmed", nil, ["shard": number, "first": LogValue(Int(first.value))])
+    case .closed: break
+    }
+  }
+}
+
+/// Listeners claimed before the reactors exist, each taken by its own.
+final class ListenerShelf: Sendable {
+  private let perReactor: Mutex<[[TCPListener]]>
+
+  init(_ perReactor: [[TCPListener]]) { self.perReactor = Mutex(perReactor) }
+
+  func take(_ reactor: Int) -> [TCPListener] {
+    perReactor.withLock { shelves in
+      guard reactor < shelves.count else { return [] }
+      defer { shelves[reactor] = [] }
+      return shelves[reactor]
+    }
+  }
+}
+
+/// Where the reactors and the main thread see how far each other are. Off every hot path.
+final class NodeBoard: Sendable {
+  private struct State {
+    var mailboxes: [Int: Mailbox<NodeMail>] = [:]
+    var opened = 0
+    var ended = 0
+    var failure: String?
+  }
+
+  private let state = Mutex(State())
+  private let draining = Atomic<Bool>(false)
+
+  func register(_ mailbox: Mailbox<NodeMail>, at index: Int) { state.withLock { $0.mailboxes[index] = mailbox } }
+  func mailbox(at index: Int) -> Mailbox<NodeMail>? { state.withLock { $0.mailboxes[index] } }
+  func opened() { state.withLock { $0.opened += 1 } }
+  func ended() { state.withLock { $0.ended += 1 } }
+  func failed(_ why: String) { state.withLock { if $0.failure == nil { $0.failure = why } } }
+
+  var openedCount: Int { state.withLock { $0.opened } }
+  var endedCount: Int { state.withLock { $0.ended } }
+  var failure: String? { state.withLock { $0.failure } }
+
+  var isDraining: Bool { draining.load(ordering: .relaxed) }
+  func beginDraining() { draining.store(true, ordering: .relaxed) }
+}

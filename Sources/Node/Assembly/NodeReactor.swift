@@ -1,0 +1,288 @@
+internal import Broker
+internal import Core
+internal import Edge
+internal import Feeds
+internal import Reactor
+internal import Replica
+
+/// What reaches a node's reactor from other threads.
+enum NodeMail: Sendable {
+  case broker(BrokerMail)
+  case edge([ShardReply])
+  /// Every shard of every reactor is open: accept clients.
+  case serve
+  /// Somebody wants to know how this reactor is.
+  case reportWanted(ReportRequest)
+  case report(ReactorReport, ReportRequest)
+  /// Tell clients to come back elsewhere, spread over this time.
+  case drain(over: TimeSpan)
+  /// End: clients are let go, the shards close in order.
+  case close
+}
+
+/// One reactor of a node in the role `all`: an edge and the owner of some shards, joined by direct calls where
+/// they are on the same thread and by mail where they are not.
+///
+/// ```
+///   sockets ─▶ EdgeReactor ─ requests ─▶ BrokerReactor ─▶ journal threads
+///                   ▲                         │
+///                   └──── replies, pushes ◀───┘         other reactors: Mailbox
+/// ```
+final class NodeReactor: ReactorApplication {
+  typealias Mail = NodeMail
+
+  static let listenerKind: UInt8 = 2
+  static let brokerTimer: UInt8 = 3
+  static let listenerTimer: UInt8 = 4
+  static let tickPeriod = TimeSpan.milliseconds(50)
+  /// Times that edge and shards may answer each other within one turn; what is left waits for the next.
+  static let exchangesPerTurn = 8
+
+  private let loop: ReactorLoop<NodeReactor>
+  private let plan: NodePlan
+  private let index: Int
+  private var acceptors: [ListenerBox] = []
+  private var edge: EdgeReactor!
+  private var broker: BrokerReactor!
+  private var toLocalEdge: [ShardReply] = []
+  private var outgoing: [[NodeMail]]
+  private var isServing = false
+  private var isClosing = false
+  private var pages = PageDesk()
+  /// This reactor's rates are taken once a second.
+  private var meter = RateMeter()
+  private var lastSecond: Instant
+
+  init(plan: NodePlan, loop: ReactorLoop<NodeReactor>) {
+    self.plan = plan
+    self.loop = loop
+    index = loop.index
+    lastSecond = loop.now
+    outgoing = [[NodeMail]](repeating: [], count: plan.reactors)
+  }
+
+  // MARK: Life
+
+  func started(on loop: ReactorLoop<NodeReactor>) {
+    let mailbox = loop.mailbox
+    plan.board.register(mailbox, at: index)
+    let shards = (0..<plan.shardCount).filter { plan.owner(of: ShardID($0)) == index }.map { ShardID($0) }
+    broker = BrokerReactor(
+      shards: shards, store: plan.store, settings: plan.broker, postToSelf: { mailbox.post(.broker($0)) },
+      postToEdge: { [unowned self] edge, replies in
+        if Int(edge.value) == index { toLocalEdge.append(contentsOf: replies) } else { outgoing[Int(edge.value)].append(.edge(replies)) }
+      },
+      onFact: { [plan] shard, fact in plan.tell(shard, fact) })
+    edge = EdgeReactor(
+      edge: EdgeID(UInt32(index)), settings: plan.edge, loop: loop, seed: plan.seed &+ UInt64(index), nodePages: self,
+      ask: { [unowned self] shard, request in
+        let owner = plan.owner(of: shard)
+        if owner == index {
+          broker.receive(.request(shard, request), at: loop.now, wall: loop.wallTime)
+        } else {
+          outgoing[owner].append(.broker(.request(shard, request)))
+        }
+      })
+    do throws(BrokerError) {
+      try broker.open(at: loop.now)
+    } catch {
+      plan.board.failed(error.description)
+      loop.stop()
+      return
+    }
+    scheduleTick()
+    plan.board.opened()
+  }
+
+  func stopped() {
+    for box in acceptors { box.close() }
+    plan.board.ended()
+  }
+
+  private func serve() {
+    for listener in plan.listeners.take(index) {
+      let box = ListenerBox(listener)
+      do throws(ReactorError) {
+        try loop.startAccepting(box.acceptor, token(of: acceptors.count))
+        acceptors.append(box)
+      } catch {
+        plan.log.error("listen", "a listener cannot be watched", ["error": LogValue(error)])
+      }
+    }
+    isServing = true
+  }
+
+  private func token(of listener: Int) -> PollToken {
+    PollToken(kind: Self.listenerKind, SlotKey(index: UInt32(listener), generation: 0))
+  }
+
+  // MARK: Events
+
+  func ready(_ token: PollToken, _ readiness: Readiness) {
+    switch token.kind {
+    case EdgeReactor.connectionKind: edge.ready(token, readiness)
+    case Self.listenerKind: accept(Int(token.slot.index))
+    default: break
+    }
+  }
+
+  private func accept(_ listener: Int) {
+    guard listener < acceptors.count, !isClosing else { return }
+    let key = TimerKey(PollToken(kind: Self.listenerTimer, SlotKey(index: UInt32(listener), generation: 0)).rawValue)
+    let outcome = loop.accept(&acceptors[listener].acceptor, resumeKey: key) { descriptor, address in
+      edge.accepted(descriptor, isFromLoopback: address.isLoopback)
+    }
+    if case .paused(let error) = outcome {
+      plan.log.warning(
+        "accept-paused", "no descriptor is free, so new connections wait; raise the limit of open files or spread clients over more nodes",
+        ["error": LogValue(error)])
+    }
+  }
+
+  func expired(_ timer: TimerKey) {
+    let token = PollToken(rawValue: timer.rawValue)
+    switch token.kind {
+    case Self.brokerTimer:
+      broker.tick(at: loop.now, wall: loop.wallTime)
+      if isClosing, broker.isClosed { loop.stop() }
+      everySecond()
+      scheduleTick()
+    case Self.listenerTimer:
+      let listener = Int(token.slot.index)
+      guard listener < acceptors.count, !isClosing else { return }
+      do throws(ReactorError) {
+        try loop.resumeAccepting(&acceptors[listener].acceptor, self.token(of: listener))
+      } catch {
+        plan.log.error("listen", "a listener cannot be watched", ["error": LogValue(error)])
+      }
+    default:
+      edge.expired(timer)
+    }
+  }
+
+  private func scheduleTick() {
+    _ = loop.schedule(TimerKey(PollToken(kind: Self.brokerTimer).rawValue), at: loop.now + Self.tickPeriod)
+  }
+
+  private func everySecond() {
+    let elapsed = loop.now - lastSecond
+    guard elapsed >= TimeSpan.seconds(1) else { return }
+    lastSecond = loop.now
+    let totals = edge.totals
+    meter.sample(published: totals.published, delivered: totals.delivered, over: elapsed)
+    if edge.hasStatusFollowers { status(for: PageTicket(edge: edge.edge, ticket: Ticket(0))) }
+  }
+
+  func received(_ mail: inout [NodeMail]) {
+    for letter in mail {
+      switch letter {
+      case .broker(let mail): broker.receive(mail, at: loop.now, wall: loop.wallTime)
+      case .edge(let replies): for reply in replies { edge.receive(reply) }
+      case .serve: serve()
+      case .reportWanted(let request): send(.report(report(), request), to: request.reactor)
+      case .report(let report, let request): take(report, request)
+      case .drain(let window): edge.drain(over: window)
+      case .close: close()
+      }
+    }
+  }
+
+  private func close() {
+    guard !isClosing else { return }
+    isClosing = true
+    for box in acceptors {
+      loop.unwatch(box.acceptor.source.descriptor)
+      box.close()
+    }
+    acceptors.removeAll()
+    edge.closeAll()
+    broker.close(at: loop.now, wall: loop.wallTime)
+  }
+
+  func turnEnds() {
+    var exchanges = 0
+    repeat {
+      edge.flushRequests()
+      broker.turnEnds(at: loop.now, wall: loop.wallTime)
+      if !toLocalEdge.isEmpty {
+        var replies: [ShardReply] = []
+        swap(&replies, &toLocalEdge)
+        for reply in replies { edge.receive(reply) }
+      }
+      exchanges += 1
+    } while edge.hasRequests && exchanges < Self.exchangesPerTurn
+    post()
+    edge.flushOutput()
+    post()
+    if !toLocalEdge.isEmpty { loop.wakeImmediately() }
+  }
+
+  private func post() {
+    for reactor in outgoing.indices where !outgoing[reactor].isEmpty {
+      plan.board.mailbox(at: reactor)?.post(contentsOf: outgoing[reactor])
+      outgoing[reactor].removeAll(keepingCapacity: true)
+    }
+  }
+
+  private func send(_ mail: NodeMail, to reactor: Int) {
+    outgoing[reactor].append(mail)
+  }
+
+  // MARK: Reports
+
+  private func report() -> ReactorReport {
+    ReactorReport(
+      index: index, edge: edge.report(), shards: broker.statuses, loop: loop.counters, rates: meter.rates)
+  }
+
+  private func take(_ report: ReactorReport, _ request: ReportRequest) {
+    guard let page = pages.take(report, request, of: plan.reactors) else { return }
+    switch page.kind {
+    case .status:
+      let body = StatusPage(plan: plan, reports: page.reports, wall: loop.wallTime).render()
+      if request.page.ticket == Ticket(0) {
+        if pages.isNews(StatusPage(plan: plan, reports: page.reports, wall: nil).render()) { edge.publishStatus(body) }
+      } else {
+        edge.answerPage(request.page.ticket, type: "application/json", body)
+      }
+    case .metrics:
+      let body = MetricsPage(plan: plan, reports: page.reports, wall: loop.wallTime).render()
+      edge.answerPage(request.page.ticket, type: "text/plain; version=0.0.4; charset=utf-8", body)
+    }
+  }
+}
+
+extension NodeReactor: NodePages {
+  func status(for page: PageTicket) { ask(.status, page) }
+  func metrics(for page: PageTicket) { ask(.metrics, page) }
+
+  private func ask(_ kind: ReportRequest.Kind, _ page: PageTicket) {
+    let request = pages.open(kind, page, from: index)
+    for reactor in 0..<plan.reactors { send(.reportWanted(request), to: reactor) }
+  }
+
+  var unreadiness: String? {
+    if isClosing || isDraining { return "The node is draining: it takes no new work. Use another node." }
+    let refusing = broker.statuses.compactMap { status -> String? in
+      switch status.condition {
+      case .ok: nil
+      case .full: "shard \(status.shard) has no disk space"
+      case .failed(let why): "shard \(status.shard): \(why)"
+      }
+    }
+    return refusing.isEmpty ? nil : "Some shards cannot be written: \(refusing.joined(separator: "; "))."
+  }
+
+  var isDraining: Bool { plan.board.isDraining }
+}
+
+/// Keeps an acceptor, which cannot be copied, where an array can hold it.
+final class ListenerBox {
+  var acceptor: Acceptor<TCPListener>
+
+  init(_ listener: TCPListener) {
+    acceptor = Acceptor(listener, farewell: Array("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8))
+  }
+
+  func close() { acceptor.source.close() }
+}

@@ -1,0 +1,90 @@
+internal import Core
+internal import Edge
+internal import Reactor
+internal import Replica
+
+/// How one reactor is, at the moment it was asked.
+struct ReactorReport: Sendable {
+  var index: Int
+  var edge: EdgeReport
+  var shards: [ReplicaStatus]
+  var loop: ReactorCounters
+  var rates: Rates
+}
+
+struct Rates: Sendable {
+  var published = 0.0
+  var delivered = 0.0
+}
+
+/// A page that one reactor puts together from the reports of all.
+struct ReportRequest: Sendable {
+  enum Kind: Sendable { case status, metrics }
+
+  var number: UInt64
+  var kind: Kind
+  var page: PageTicket
+  var reactor: Int
+}
+
+/// Pages under way on one reactor: asked of all reactors, complete when all have answered.
+struct PageDesk {
+  struct Open {
+    var kind: ReportRequest.Kind
+    var reports: [ReactorReport]
+  }
+
+  private var open: [UInt64: Open] = [:]
+  private var nextNumber: UInt64 = 1
+  private var lastNews: UInt64 = 0
+
+  mutating func open(_ kind: ReportRequest.Kind, _ page: PageTicket, from reactor: Int) -> ReportRequest {
+    let request = ReportRequest(number: nextNumber, kind: kind, page: page, reactor: reactor)
+    nextNumber += 1
+    open[request.number] = Open(kind: kind, reports: [])
+    return request
+  }
+
+  /// The page, once its last report is there.
+  mutating func take(_ report: ReactorReport, _ request: ReportRequest, of reactors: Int) -> Open? {
+    guard var page = open[request.number] else { return nil }
+    page.reports.append(report)
+    if page.reports.count < reactors {
+      open[request.number] = page
+      return nil
+    }
+    open[request.number] = nil
+    page.reports.sort { $0.index < $1.index }
+    return page
+  }
+
+  /// Whether a status differs from the last one that was told.
+  mutating func isNews(_ body: Bytes) -> Bool {
+    let hash = body.withUnsafeBytes { StableHash.of($0) }
+    defer { lastNews = hash }
+    return hash != lastNews
+  }
+}
+
+/// Messages a second, smoothed over a few seconds.
+struct RateMeter {
+  /// How much of a new second counts.
+  private static let weight = 0.5
+  private var published = 0
+  private var delivered = 0
+  private(set) var rates = Rates()
+
+  mutating func sample(published: Int, delivered: Int, over span: TimeSpan) {
+    let seconds = Double(span.nanoseconds) / 1e9
+    let now = Rates(published: Double(published - self.published) / seconds, delivered: Double(delivered - self.delivered) / seconds)
+    rates.published = blend(rates.published, now.published)
+    rates.delivered = blend(rates.delivered, now.delivered)
+    self.published = published
+    self.delivered = delivered
+  }
+
+  private func blend(_ old: Double, _ new: Double) -> Double {
+    let blended = old + (new - old) * Self.weight
+    return blended < 0.05 ? 0 : blended
+  }
+}

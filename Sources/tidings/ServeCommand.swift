@@ -1,0 +1,35 @@
+import CLinux
+import Core
+import Glibc
+import Node
+
+/// `tidings serve`: reads what the node should be, and runs it.
+enum ServeCommand {
+  static func run(_ words: [String]) throws -> Int32 {
+    let arguments = try ConfigurationReader.arguments(words)
+    if arguments.has("help") {
+      Console.print(ServeOption.command.helpText)
+      return Command.ExitCode.ok
+    }
+    let environment = Surroundings.variables
+    let file = try ConfigurationReader.fileName(arguments: arguments, environment: environment).map(read)
+    let configuration = try ConfigurationReader.read(
+      arguments: arguments, environment: environment, file: file, hostName: Surroundings.hostName,
+      processors: max(1, Int(tidings_allowed_processors())))
+    if let problem = configuration.exposureProblem { throw problem }
+    let log = Log(level: configuration.logLevel, format: configuration.logFormat)
+    for notice in configuration.notices { log.warning("configuration", notice) }
+    defer { log.finish() }
+    return TidingsNode.run(configuration, log: log)
+  }
+
+  private static func read(_ name: String) throws(UsageError) -> ConfigurationFile {
+    let text: Bytes
+    do throws(FileProblem) {
+      text = try WholeFile.read(name, atMost: ConfigurationFile.longestText)
+    } catch {
+      throw UsageError("the configuration file \(name) cannot be read: \(error.reason)", hint: "--config names a JSON5 file")
+    }
+    return try ConfigurationFile(reading: text, name: name)
+  }
+}
