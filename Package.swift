@@ -41,7 +41,7 @@ let rooms: [Room] = [
     imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "Security", "Feeds", "Reactor"]),
   Room(
     name: "Node", kind: .shell,
-    imports: ["Core", "JSON", "HTTP", "Security", "Feeds", "Replica", "Reactor", "Disks", "Broker", "Edge"]),
+    imports: ["Core", "JSON", "HTTP", "Security", "Feeds", "Journal", "Replica", "Reactor", "Disks", "Broker", "Edge"]),
   Room(name: "Client", kind: .shell, imports: ["Core", "JSON", "HTTP", "SSE", "CLinux"]),
   Room(name: "Bench", kind: .shell, imports: ["Core", "JSON", "HTTP", "WebSocket", "CLinux"]),
 ]

@@ -1,4 +1,5 @@
 public import Core
+internal import Feeds
 internal import HTTP
 internal import Reactor
 internal import SSE

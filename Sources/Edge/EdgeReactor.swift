@@ -238,6 +238,11 @@ public protocol NodePages: AnyObject {
 public struct PageTicket: Sendable {
   public var edge: EdgeID
   public var ticket: Ticket
+
+  public init(edge: EdgeID, ticket: Ticket) {
+    self.edge = edge
+    self.ticket = ticket
+  }
 }
 
 /// What one edge reactor has counted since it started. Plain numbers; the node's shell reads them.

@@ -111,6 +111,25 @@ public struct MetricsWriter: ~Copyable {
     buffer.append(UInt8(ascii: "\n"))
   }
 
+  /// A histogram counted by fixed bounds in milliseconds, written in seconds.
+  mutating func write(_ metric: Metric, millisecondBounds: [Int64], counts: [UInt64], sum: Double, _ labels: Labels = [:]) {
+    precondition(metric.kind == .histogram, "'\(metric.name)' is not a histogram")
+    begin(metric)
+    var total: UInt64 = 0
+    for (index, count) in counts.enumerated() {
+      total += count
+      sample(metric.name, "_bucket", labels, bound: index < millisecondBounds.count ? Double(millisecondBounds[index]) / 1000 : .infinity)
+      buffer.append(decimal: total)
+      buffer.append(UInt8(ascii: "\n"))
+    }
+    sample(metric.name, "_sum", labels, bound: nil)
+    append(sum)
+    buffer.append(UInt8(ascii: "\n"))
+    sample(metric.name, "_count", labels, bound: nil)
+    buffer.append(decimal: total)
+    buffer.append(UInt8(ascii: "\n"))
+  }
+
   /// The whole text.
   public consuming func finish() -> Bytes { buffer.freeze() }
 

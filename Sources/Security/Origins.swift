@@ -5,7 +5,7 @@ public import Core
 /// A page of the node's own origin always may. Beyond that, by default, pages from this machine (any port);
 /// or what `--origins` lists: `https://app.example.com`, `https://*.example.com` (subdomains at any depth,
 /// not the domain itself), `loopback`, `*`.
-public struct Origins: Sendable {
+public struct Origins: Sendable, Hashable {
   public enum Decision: Hashable, Sendable {
     /// The request names no origin: not a browser's cross-origin request, nothing to answer.
     case notAsked

@@ -1,6 +1,7 @@
 internal import Broker
 internal import Core
 internal import Edge
+internal import Journal
 internal import Reactor
 internal import Replica
 internal import Synchronization
@@ -92,6 +93,7 @@ final class NodeBoard: Sendable {
     var mailboxes: [Int: Mailbox<NodeMail>] = [:]
     var opened = 0
     var ended = 0
+    var idle: Set<Int> = []
     var failure: String?
   }
 
@@ -103,6 +105,10 @@ final class NodeBoard: Sendable {
   func opened() { state.withLock { $0.opened += 1 } }
   func ended() { state.withLock { $0.ended += 1 } }
   func failed(_ why: String) { state.withLock { if $0.failure == nil { $0.failure = why } } }
+
+  /// Whether a draining reactor has no client left.
+  func idle(_ isIdle: Bool, at index: Int) { state.withLock { if isIdle { $0.idle.insert(index) } else { $0.idle.remove(index) } } }
+  var idleCount: Int { state.withLock { $0.idle.count } }
 
   var openedCount: Int { state.withLock { $0.opened } }
   var endedCount: Int { state.withLock { $0.ended } }

@@ -145,6 +145,7 @@ final class NodeReactor: ReactorApplication {
     case Self.brokerTimer:
       broker.tick(at: loop.now, wall: loop.wallTime)
       if isClosing, broker.isClosed { loop.stop() }
+      if isDraining { plan.board.idle(edge.connectionCount == 0, at: index) }
       everySecond()
       scheduleTick()
     case Self.listenerTimer:
@@ -181,10 +182,20 @@ final class NodeReactor: ReactorApplication {
       case .serve: serve()
       case .reportWanted(let request): send(.report(report(), request), to: request.reactor)
       case .report(let report, let request): take(report, request)
-      case .drain(let window): edge.drain(over: window)
+      case .drain(let window): drain(over: window)
       case .close: close()
       }
     }
+  }
+
+  /// No new clients; those who are here are told to go.
+  private func drain(over window: TimeSpan) {
+    for box in acceptors {
+      loop.unwatch(box.acceptor.source.descriptor)
+      box.close()
+    }
+    acceptors.removeAll()
+    edge.drain(over: window)
   }
 
   private func close() {
