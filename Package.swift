@@ -106,6 +106,7 @@ let testTargets: [Target] =
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security"]),
     tests("Node", ["Node", "JSON"]),
     tests("Bench", ["Bench", "JSON"]),
+    tests("Client", ["Client", "HTTP", "JSON"]),
     tests("Tidy", []),
   ]
 

@@ -85,7 +85,7 @@ public enum ByteSize {
     let hundredths = Int(Double(bytes) / Double(unit.bytes) * 100 + (bytes < 0 ? -0.5 : 0.5))
     let whole = hundredths / 100
     let fraction = abs(hundredths % 100)
-    if whole.magnitude >= 100 { return "\(whole) \(unit.name)" }
+    if whole.magnitude >= 100 { return "\((hundredths + (bytes < 0 ? -50 : 50)) / 100) \(unit.name)" }
     if whole.magnitude >= 10 { return "\(whole).\(fraction / 10) \(unit.name)" }
     return "\(whole).\(fraction < 10 ? "0" : "")\(fraction) \(unit.name)"
   }

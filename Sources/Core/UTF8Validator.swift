@@ -33,7 +33,7 @@ public struct UTF8Validator: Sendable {
         lowest = 0x80
         highest = 0xbf
       }
-      at = UTF8Validator.skipASCII(start, from: at, to: end)
+      at = UTF8Validator.skipCharacters(start, from: at, to: end)
       guard at < end else { return true }
       guard begin(start.load(fromByteOffset: at, as: UInt8.self)) else { return fail() }
       at += 1
@@ -44,6 +44,36 @@ public struct UTF8Validator: Sendable {
   public static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var validator = UTF8Validator()
     return validator.consume(bytes) && validator.isComplete
+  }
+
+  /// Skips valid characters that lie whole before `end`, four bytes of room at a time. Whatever it stops at, be it bad or
+  /// only near the end, is for the state to judge.
+  @inline(__always) private static func skipCharacters(_ start: UnsafeRawPointer, from: Int, to end: Int) -> Int {
+    @inline(__always) func byte(_ offset: Int) -> UInt8 { start.load(fromByteOffset: offset, as: UInt8.self) }
+    @inline(__always) func continues(_ offset: Int) -> Bool { byte(offset) & 0xc0 == 0x80 }
+    var at = skipASCII(start, from: from, to: end)
+    while end - at >= 4 {
+      let lead = byte(at)
+      if lead < 0x80 {
+        at = skipASCII(start, from: at, to: end)
+      } else if lead < 0xe0 {
+        guard lead >= 0xc2, continues(at + 1) else { return at }
+        at += 2
+      } else if lead < 0xf0 {
+        let second = byte(at + 1)
+        let lowest: UInt8 = lead == 0xe0 ? 0xa0 : 0x80
+        let highest: UInt8 = lead == 0xed ? 0x9f : 0xbf
+        guard second >= lowest, second <= highest, continues(at + 2) else { return at }
+        at += 3
+      } else {
+        let second = byte(at + 1)
+        let lowest: UInt8 = lead == 0xf0 ? 0x90 : 0x80
+        let highest: UInt8 = lead == 0xf4 ? 0x8f : 0xbf
+        guard lead <= 0xf4, second >= lowest, second <= highest, continues(at + 2), continues(at + 3) else { return at }
+        at += 4
+      }
+    }
+    return skipASCII(start, from: at, to: end)
   }
 
   /// The offset of the first byte at or after `from` that is not ASCII, or `end`.

@@ -56,6 +56,7 @@ struct TimeTextTests {
     #expect(ByteSize.rounded(1024) == "1.00 KiB")
     #expect(ByteSize.rounded(1_530_000) == "1.46 MiB")
     #expect(ByteSize.rounded(123 << 30) == "123 GiB")
+    #expect(ByteSize.rounded(123_456) == "121 KiB")
     #expect(ByteSize.rounded(12_345_678) == "11.7 MiB")
   }
 }

@@ -11,7 +11,13 @@ import Testing
     return bytes.count
   }
 
-  private func isValid(_ bytes: [UInt8]) -> Bool { bytes.withUnsafeBytes { UTF8Validator.isValid($0) } }
+  /// The verdict on `bytes`, which must be the same alone and with other text behind them.
+  private func isValid(_ bytes: [UInt8]) -> Bool {
+    let alone = bytes.withUnsafeBytes { UTF8Validator.isValid($0) }
+    let followed = (bytes + Array("more".utf8)).withUnsafeBytes { UTF8Validator.isValid($0) }
+    #expect(alone == followed, "\(bytes)")
+    return alone
+  }
 
   @Test("Every sequence of one, two and three bytes is judged as the standard library judges it")
   func agreesWithTheStandardLibrary() {
