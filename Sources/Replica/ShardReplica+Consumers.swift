@@ -40,12 +40,19 @@ extension ShardReplica {
       refuse(.commands(askers), refusal, into: &output)
       return
     }
-    stamped = max(stamped, wall)
     var body = ByteBuffer(capacity: 256)
     ShardCommand.encode(commands, into: &body)
+    appendPlain(.command, body: body, askers, wall: wall, into: &output)
+  }
+
+  /// Appends one entry that is not a message.
+  mutating func appendPlain(
+    _ kind: EntryKind, body: borrowing ByteBuffer, _ askers: [[ConsumerAsker]], wall: WallTime, into output: inout ReplicaOutput
+  ) {
+    stamped = max(stamped, wall)
     var entry = ByteBuffer(capacity: RecordLayout.entryHeaderSize + body.count)
     let stamp = RecordStamp(offset: log.next, previous: .zero, time: stamped, term: ShardReplica.term)
-    body.withUnsafeBytes { PlainEntry.append(.command, body: $0, stamp: stamp, into: &entry) }
+    body.withUnsafeBytes { PlainEntry.append(kind, body: $0, stamp: stamp, into: &entry) }
     let cost = entry.capacity
     let bytes = log.append(entry, into: &output.disk)
     pendingBytes += cost

@@ -18,6 +18,7 @@ extension ShardReplica {
       // Entries that no snapshot contains are needed to start again.
       log.trim(at: wall, settings.retention, keepFrom: snapshots.lastOffset.next, into: &output.disk)
       forgetTopics(wall: wall, into: &output)
+      stirIfIdle(wall: wall, into: &output)
     }
     if isClosing { goOnClosing(at: now, into: &output) }
   }
@@ -29,6 +30,15 @@ extension ShardReplica {
     if !state.isForgetting { sweptBefore = log.first }
     gathered.add(.forgetTopics(before: sweptBefore), nil)
     appendGathered(wall: wall, into: &output)
+  }
+
+  /// The last messages before a shard fell idle lie behind the older of two snapshots and would outlive retention:
+  /// one entry that says nothing makes the next snapshot possible, once per retention time.
+  private mutating func stirIfIdle(wall: WallTime, into output: inout ReplicaOutput) {
+    guard queue.isEmpty, snapshots.isIdle, snapshots.entriesSince == 0, committed > .zero else { return }
+    guard log.first <= snapshots.lastOffset, snapshots.olderOffset < snapshots.lastOffset else { return }
+    guard wall.milliseconds - state.time.milliseconds >= settings.retention.ageMilliseconds else { return }
+    appendPlain(.nothing, body: ByteBuffer(), [], wall: wall, into: &output)
   }
 
   /// Begins the orderly end: nothing more is taken, everything appended is waited for, a last snapshot is written.

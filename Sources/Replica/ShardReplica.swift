@@ -44,7 +44,7 @@ public struct ShardReplica: ~Copyable {
 
   init(settings: ReplicaSettings, log: consuming JournalLog, state: ShardState, tail: RecentTail, failure: String?, at now: Instant) {
     self.settings = settings
-    snapshots = SnapshotWork(lastOffset: log.snapshotOffset ?? .zero, at: now)
+    snapshots = SnapshotWork(lastOffset: log.snapshotOffset ?? .zero, applied: state.applied, at: now)
     self.log = log
     self.state = state
     self.tail = tail

@@ -6,6 +6,8 @@ internal import Shard
 struct SnapshotWork: ~Copyable {
   /// The newest snapshot on the disk.
   private(set) var lastOffset: Offset
+  /// The one before it, 0 if it is not known: the journal keeps both, and what the older one needs.
+  private(set) var olderOffset = Offset.zero
   private var startedAt: Instant
   private var bytesSince = 0
   private(set) var entriesSince = 0
@@ -15,8 +17,10 @@ struct SnapshotWork: ~Copyable {
   private var finished: Snapshot?
   private var isAtDisk = false
 
-  init(lastOffset: Offset, at now: Instant) {
+  /// `applied` is where replaying ended.
+  init(lastOffset: Offset, applied: Offset, at now: Instant) {
     self.lastOffset = lastOffset
+    entriesSince = Int(applied.value - min(lastOffset, applied).value)
     startedAt = now
   }
 
@@ -64,6 +68,7 @@ struct SnapshotWork: ~Copyable {
   }
 
   mutating func written(_ offset: Offset) {
+    if offset > lastOffset { olderOffset = lastOffset }
     lastOffset = offset
     isAtDisk = false
   }

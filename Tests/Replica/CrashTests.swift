@@ -107,6 +107,16 @@ import Testing
     #expect(harness.facts == [.opened(.clean, first: Offset(1), committed: Offset(10))])
   }
 
+  @Test("What was only replayed is in the last snapshot too")
+  func closingAfterReplay() throws {
+    let harness = try Harness()
+    for number in 0..<10 { harness.publish([Draft("a", "\(number)")]) }
+    harness.settle()
+    try harness.reopen()
+    harness.close()
+    #expect(harness.facts.contains(.snapshotWritten(Offset(10))))
+  }
+
   @Test("A log with a flipped bit in it is opened as far as it is whole, read there, and never written")
   func corrupt() throws {
     let harness = try Harness()

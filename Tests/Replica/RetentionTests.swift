@@ -71,6 +71,21 @@ import Testing
     #expect(Seen.all(try harness.page(.current, ["kept"]).pieces).map(\.payload) == ["2"])
   }
 
+  @Test("The last messages of a shard that fell idle expire too")
+  func idle() throws {
+    let harness = try trimmed()
+    let last = harness.replica.committed
+    for _ in 0..<500 {
+      harness.tick(after: 5000)
+      harness.settle()
+    }
+    #expect(harness.replica.first > last)
+    // A few entries that say nothing, not one per tick.
+    #expect(harness.replica.committed < last.advanced(by: 60))
+    #expect(try harness.page(.earliest, ["#"]).pieces.isEmpty)
+    #expect(Seen.all(try harness.page(.current, ["kept"]).pieces).map(\.payload) == ["2"])
+  }
+
   @Test("A read on its way when retention passes over it goes on behind, with a gap")
   func overtaken() throws {
     let harness = try trimmed()
