@@ -39,7 +39,7 @@ extension Generator {
     subscriber.openedAt = Generator.now()
     if failure < 0 { return lost(subscriber, "connect: \(String(cString: strerror(-failure)))") }
     subscriber.socket.awaitsRoom = true
-    _ = tidings_poll_add(poller, subscriber.socket.descriptor, tidings_poll_in | tidings_poll_out, token(subscriber.index, subscriber.socket.generation))
+    _ = tidings_poll_add(poller, subscriber.socket.descriptor, Generator.readable | Generator.writable, token(subscriber.index, subscriber.socket.generation))
   }
 
   func openPublishers() {
@@ -52,7 +52,7 @@ extension Generator {
       publisher.isConnecting = true
       publisher.socket.awaitsRoom = true
       _ = tidings_poll_add(
-        poller, publisher.socket.descriptor, tidings_poll_in | tidings_poll_out,
+        poller, publisher.socket.descriptor, Generator.readable | Generator.writable,
         token(subscribers.count + publisher.number, publisher.socket.generation))
     }
   }
@@ -177,6 +177,6 @@ extension Generator {
   func watch(room: Bool, _ socket: inout ClientSocket, _ index: Int) {
     guard socket.awaitsRoom != room else { return }
     socket.awaitsRoom = room
-    _ = tidings_poll_change(poller, socket.descriptor, tidings_poll_in | (room ? tidings_poll_out : 0), token(index, socket.generation))
+    _ = tidings_poll_change(poller, socket.descriptor, Generator.readable | (room ? Generator.writable : 0), token(index, socket.generation))
   }
 }

@@ -19,7 +19,11 @@ final class Generator {
   var subscribers: [Subscriber]
   var publishers: [Publisher]
   let poller: Int32
-  let events: UnsafeMutablePointer<tidings_poll_event>
+  let tokens: UnsafeMutablePointer<UInt64>
+  let events: UnsafeMutablePointer<UInt32>
+  /// The poller's bits for what has happened to a descriptor.
+  static let readable: UInt32 = 0x1
+  static let writable: UInt32 = 0x4
   let signals: Int32
   var isInterrupted = false
   /// Complaints kept for the report; the rest is only counted.
@@ -84,9 +88,10 @@ final class Generator {
     tidings_ignore_broken_pipe()
     poller = tidings_poll_create()
     signals = [SIGINT, SIGTERM].withUnsafeBufferPointer { tidings_signals_open($0.baseAddress, Int32($0.count)) }
+    tokens = .allocate(capacity: Int(TIDINGS_POLL_EVENTS))
     events = .allocate(capacity: Int(TIDINGS_POLL_EVENTS))
     memory = .allocate(byteCount: Generator.carryRoom + Generator.readSize, alignment: 64)
-    guard poller >= 0, signals >= 0, tidings_poll_add(poller, signals, tidings_poll_in, Generator.signalToken) == 0 else {
+    guard poller >= 0, signals >= 0, tidings_poll_add(poller, signals, Generator.readable, Generator.signalToken) == 0 else {
       throw BenchFailure("the system gives no poller: \(String(cString: strerror(errno)))")
     }
   }
@@ -96,6 +101,7 @@ final class Generator {
     for publisher in publishers { publisher.socket.close() }
     Glibc.close(poller)
     Glibc.close(signals)
+    tokens.deallocate()
     events.deallocate()
     memory.deallocate()
   }
@@ -131,10 +137,10 @@ final class Generator {
     }
     openConnections()
     // The poller counts in milliseconds; a shorter wait is spent asking again.
-    let count = tidings_poll_wait(poller, events, Int32(patience / 1_000_000))
+    let count = tidings_poll_wait(poller, tokens, events, Int32(patience / 1_000_000))
     guard count > 0 else { return }
     for index in 0..<Int(count) {
-      handle(events[index].token, events[index].events)
+      handle(tokens[index], events[index])
       // A long turn must not hold publishers back.
       if isPublishing, index & 63 == 63 { _ = publish(at: Generator.now()) }
     }
@@ -151,14 +157,14 @@ final class Generator {
       let subscriber = subscribers[index]
       guard subscriber.socket.isOpen, subscriber.socket.generation == generation else { return }
       if subscriber.state == .connecting { return connected(subscriber) }
-      if happened & tidings_poll_out != 0, !flush(subscriber) { return }
-      if happened & ~tidings_poll_out != 0 { read(subscriber) }
+      if happened & Generator.writable != 0, !flush(subscriber) { return }
+      if happened & ~Generator.writable != 0 { read(subscriber) }
     } else {
       let publisher = publishers[index - subscribers.count]
       guard publisher.socket.isOpen, publisher.socket.generation == generation else { return }
       if publisher.isConnecting { return connected(publisher) }
-      if happened & tidings_poll_out != 0, !flush(publisher) { return }
-      if happened & ~tidings_poll_out != 0 { read(publisher) }
+      if happened & Generator.writable != 0, !flush(publisher) { return }
+      if happened & ~Generator.writable != 0 { read(publisher) }
     }
   }
 }

@@ -141,6 +141,20 @@ int tidings_allowed_processors(void) {
   return CPU_COUNT_S(sizeof set, set);
 }
 
+int tidings_pin_thread(int index) {
+  cpu_set_t set[LARGEST_PROCESSOR_SET / 8 / sizeof(cpu_set_t)];
+  if (sched_getaffinity(0, sizeof set, set) < 0) return -errno;
+  int seen = 0;
+  for (int processor = 0; processor < LARGEST_PROCESSOR_SET; processor++) {
+    if (!CPU_ISSET_S(processor, sizeof set, set)) continue;
+    if (seen++ != index) continue;
+    CPU_ZERO_S(sizeof set, set);
+    CPU_SET_S(processor, sizeof set, set);
+    return OR_ERRNO(sched_setaffinity(0, sizeof set, set));
+  }
+  return -EINVAL;
+}
+
 // Memory
 
 uint64_t tidings_allocated_bytes(void) {

@@ -63,6 +63,8 @@ void tidings_ignore_broken_pipe(void);
 int tidings_name_thread(const char *name);
 /// Processors the calling thread may run on.
 int tidings_allowed_processors(void);
+/// Keeps the calling thread on the processor that is `index`-th among those it may run on.
+int tidings_pin_thread(int index);
 
 // Memory ----------------------------------------------------------------------------------------------
 
