@@ -25,12 +25,13 @@ final class EventRenderer {
 
   func appendCursor(_ shards: [ShardID], _ offsets: [Offset], into buffer: inout ByteBuffer) {
     buffer.append(cursorPrefix)
-    for index in shards.indices { Cursor.write(shards[index], offsets[index], into: &buffer) }
+    // A shard that is not named stands at 0 anyway.
+    for index in shards.indices where offsets[index] > .zero { Cursor.write(shards[index], offsets[index], into: &buffer) }
   }
 
   func appendCursor(_ shard: ShardID, _ offset: Offset, into buffer: inout ByteBuffer) {
     buffer.append(cursorPrefix)
-    Cursor.write(shard, offset, into: &buffer)
+    if offset > .zero { Cursor.write(shard, offset, into: &buffer) }
   }
 
   func appendID(_ shards: [ShardID], _ offsets: [Offset], into buffer: inout ByteBuffer) {
