@@ -1,4 +1,5 @@
 import Core
+import Security
 
 extension NodeConfiguration {
   /// Sets what `option` stands for; `place` is where the text was written.
@@ -106,18 +107,11 @@ extension NodeConfiguration {
   }
 
   private static func origins(_ text: String, at place: String) throws(UsageError) -> Origins {
-    let parts = list(text)
-    if parts == ["*"] { return .any }
-    guard !parts.isEmpty else { throw UsageError("\(place) is empty", hint: "name origins, such as https://example.org, or write '*' for all") }
-    for part in parts {
-      let schemes = ["http://", "https://"]
-      guard let scheme = schemes.first(where: { part.lowercased().hasPrefix($0) }),
-        part.utf8.count > scheme.utf8.count, !part.dropFirst(scheme.count).contains(where: { "/?#@ \\*".contains($0) })
-      else {
-        throw UsageError("\(place): '\(part)' is not an origin", hint: "an origin is a scheme, a host and perhaps a port, such as https://example.org; '*' stands alone")
-      }
+    do throws(UnreadableText) {
+      return try Origins(reading: text)
+    } catch {
+      throw UsageError("\(place): \(error)")
     }
-    return .listed(parts.map { $0.lowercased() })
   }
 
   private static func list(_ text: String) -> [String] {

@@ -1,7 +1,8 @@
 public import Core
+public import Security
 
 /// What a node is told to be: every option of `tidings serve`, read and checked.
-public struct NodeConfiguration: Sendable, Equatable {
+public struct NodeConfiguration: Sendable {
   public enum Role: String, Sendable { case all }
 
   public enum Durability: String, Sendable {
@@ -27,14 +28,6 @@ public struct NodeConfiguration: Sendable, Equatable {
     }
   }
 
-  /// Which pages may use the node from a browser.
-  public enum Origins: Sendable, Equatable {
-    case sameOriginAndLoopback
-    case any
-    /// `https://example.org`, lower case, without a path.
-    case listed([String])
-  }
-
   public var role = Role.all
   /// Shown to people; the durable identity is in the data folder.
   public var name: String
@@ -52,7 +45,8 @@ public struct NodeConfiguration: Sendable, Equatable {
   public var authentication = Authentication.none
   /// Whether `--auth` was written out, in whichever place.
   public var authenticationIsChosen = false
-  public var origins = Origins.sameOriginAndLoopback
+  /// Which pages may use the node from a browser.
+  public var origins = Origins()
   /// The most bytes kept ready for one reader.
   public var readerBufferBytes = 256 << 10
   public var heartbeat = TimeSpan.seconds(15)
