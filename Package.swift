@@ -104,7 +104,7 @@ let testTargets: [Target] =
     tests("Reactor", ["Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security"]),
-    tests("Node", ["Node", "JSON"]),
+    tests("Node", ["Node", "JSON", "Security"]),
     tests("Client", ["Client", "HTTP", "JSON"]),
     tests("Bench", ["Bench", "JSON"]),
     tests("Tidy", []),

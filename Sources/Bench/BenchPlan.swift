@@ -26,7 +26,8 @@ public struct BenchPlan: Sendable {
   public var subscribers = 1000
   public var topics = 1
   public var publishers = 4
-  /// Messages not yet delivered to everybody, over all publishers; without subscribers, requests in flight per publisher.
+  /// Messages not yet delivered to everybody, over all publishers, where deliveries bound the flow; else requests in
+  /// flight per publisher.
   public var window = 4
   /// Requests in flight per publisher while subscribers bound the flow.
   public var pipeline = 1
@@ -63,6 +64,9 @@ public struct BenchPlan: Sendable {
       duration = .seconds(20)
     }
   }
+
+  /// Whether publishers wait for subscribers. At a rate they do not: what is late is to be seen, not waited for.
+  public var isBoundByDeliveries: Bool { subscribers > 0 && rate == nil }
 
   /// What the generator can be asked for. A publisher's number is four digits of a marker, hexadecimal.
   public enum Bounds {

@@ -14,7 +14,7 @@ extension Generator {
         break
       }
       let topic = nextTopic
-      if !subscribers.isEmpty {
+      if plan.isBoundByDeliveries {
         let followers = max(1, followersByTopic[topic])
         let outstanding = tally.expected - forgiven - tally.delivered
         if outstanding > 0, outstanding + followers > plan.window * followers { break }

@@ -75,7 +75,7 @@ final class Generator {
     run = UInt32(truncatingIfNeeded: plan.seed ^ plan.seed >> 32)
     topicPrefix = "bench/\(String(run, radix: 16))/"
     subscribers = (0..<plan.subscribers).map { Subscriber(index: $0, topic: $0 % plan.topics) }
-    let mostInFlight = plan.subscribers > 0 ? plan.pipeline : plan.window
+    let mostInFlight = plan.isBoundByDeliveries ? plan.pipeline : plan.window
     publishers = (0..<plan.publishers).map { Publisher(number: $0, topics: plan.topics, mostInFlight: mostInFlight) }
     followersByTopic = [Int](repeating: 0, count: plan.topics)
     publishedByTopic = [UInt32](repeating: 0, count: plan.topics)

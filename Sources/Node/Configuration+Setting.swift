@@ -110,7 +110,7 @@ extension NodeConfiguration {
     do throws(UnreadableText) {
       return try Origins(reading: text)
     } catch {
-      throw UsageError("\(place): \(error.description)", hint: "origins are https://app.example.com, https://*.example.com, 'loopback' or '*', separated by commas")
+      throw UsageError("\(place): \(error)")
     }
   }
 

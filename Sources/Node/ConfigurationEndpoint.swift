@@ -1,4 +1,5 @@
 public import Core
+import Security
 
 /// A host, by name or address, and a port: what is listened on or dialled.
 public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
@@ -52,13 +53,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 
   /// Whether only this machine can reach it. A name other than `localhost` counts as reachable from elsewhere:
   /// what it means is not this node's to decide.
-  public var isLoopback: Bool {
-    let name = host.lowercased()
-    if name == "localhost" || name == "::1" { return true }
-    let mapped = "::ffff:"
-    let numbers = (name.hasPrefix(mapped) ? name.dropFirst(mapped.count) : name[...]).split(separator: ".", omittingEmptySubsequences: false)
-    return numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
-  }
+  public var isLoopback: Bool { ListenExposure.of(description) == .loopback }
 
   public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }

@@ -2,7 +2,7 @@ public import Core
 public import Security
 
 /// What a node is told to be: every option of `tidings serve`, read and checked.
-public struct NodeConfiguration: Sendable, Equatable {
+public struct NodeConfiguration: Sendable {
   public enum Role: String, Sendable { case all }
 
   public enum Durability: String, Sendable {

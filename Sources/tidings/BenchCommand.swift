@@ -31,11 +31,13 @@ enum BenchCommand {
       options += [
         OptionDescription(
           "window", "COUNT", default: "\(plan.window)",
-          scenario == .publish ? "requests in flight per publisher" : "messages not yet delivered to everybody, over all publishers"),
+          scenario == .fanout
+            ? "messages not yet delivered to everybody, over all publishers; with --rate, requests in flight per publisher"
+            : "requests in flight per publisher"),
         OptionDescription("rate", "NUMBER", default: plan.rate.map { "\($0)" } ?? "no limit", "messages a second over all publishers"),
         OptionDescription("size", "SIZE", default: "\(plan.messageBytes)", "bytes in a message"),
       ]
-      if scenario != .publish { options.append(OptionDescription("pipeline", "COUNT", default: "\(plan.pipeline)", "requests in flight per publisher")) }
+      if scenario == .fanout { options.append(OptionDescription("pipeline", "COUNT", default: "\(plan.pipeline)", "without --rate: requests in flight per publisher")) }
       if scenario != .storm { options.append(OptionDescription("warmup", "TIME", default: plan.warmup.text, "how long to publish before measuring")) }
     }
     if scenario == .storm { options.append(OptionDescription("after", "TIME", default: plan.stormAfter.text, "when all subscribers drop their connections")) }

@@ -1,4 +1,4 @@
-import Glibc
+import Client
 import Node
 
 /// What `tidings` can be told to do. Each subcommand has a file of its own.
@@ -73,12 +73,18 @@ enum Command: String, CaseIterable {
     do {
       return switch self {
       case .serve: try ServeCommand.run(words)
+      case .pub: try PubCommand.run(words)
+      case .sub: try SubCommand.run(words)
+      case .consumers: try ConsumersCommand.run(words)
+      case .status: try StatusCommand.run(words)
       case .bench: try BenchCommand.run(words)
-      default: ExitCode.failed
       }
     } catch let error as UsageError {
       Console.show(problem: error.problem, hint: error.hint)
       return ExitCode.usage
+    } catch let error as ClientFailure {
+      Console.show(problem: "\(error)", hint: error.hint ?? "")
+      return ExitCode.failed
     } catch {
       Console.show(problem: "\(error)", hint: "")
       return ExitCode.failed

@@ -12,6 +12,11 @@ enum WholeFile {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileProblem(reason: String(cString: strerror(errno))) }
     defer { close(descriptor) }
+    return try read(descriptor: descriptor, atMost: limit)
+  }
+
+  /// Reads an open file to its end.
+  static func read(descriptor: Int32, atMost limit: Int) throws(FileProblem) -> Bytes {
     var buffer = ByteBuffer()
     while buffer.count <= limit {
       let room = 16 << 10
