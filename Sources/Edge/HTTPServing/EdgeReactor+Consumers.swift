@@ -96,7 +96,7 @@ extension EdgeReactor {
       }
       var members = JSONObjectReader(body)
       while let member = try members.next() {
-        switch try JSONText.string(body, member.name) {
+        switch try JSONText.name(of: member, in: body) {
         case "cursor" where member.kind == .string:
           let text = try JSONText.string(body, member.value)
           do throws(CursorError) { cursor = try Cursor(parsing: text) } catch {

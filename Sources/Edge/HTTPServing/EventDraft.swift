@@ -29,7 +29,7 @@ struct EventDraft {
       guard firstKind(input, range) == .object else { return .failure(Problem(.badRequest, "An event is a JSON object.")) }
       var members = JSONObjectReader(input, in: range)
       while let member = try members.next() {
-        switch try JSONText.string(input, member.name) {
+        switch try JSONText.name(of: member, in: input) {
         case "topic":
           guard member.kind == .string else { return .failure(Problem(.badRequest, "'topic' is a string.")) }
           event.topic = try JSONText.string(input, member.value)

@@ -128,7 +128,7 @@ struct ReadParameters {
     do throws(JSONError) {
       var members = JSONObjectReader(body)
       while let member = try members.next() {
-        let name = try JSONText.string(body, member.name)
+        let name = try JSONText.name(of: member, in: body)
         if member.kind == .array, name == "topic" || name == "topics" {
           var elements = JSONArrayReader(body, in: member.value)
           while let element = try elements.next() {

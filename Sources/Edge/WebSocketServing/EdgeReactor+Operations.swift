@@ -80,7 +80,7 @@ extension EdgeReactor {
     var members = JSONObjectReader(text)
     func refuse(_ problem: Problem) { sendError(connection, OperationError(code: "bad-request", detail: problem.detail), id: id) }
     while let member = try members.next() {
-      let name = try JSONText.string(text, member.name)
+      let name = try JSONText.name(of: member, in: text)
       if name == "op" || name == "id" || name == "ref" { continue }
       if name == "topics" || name == "topic", member.kind == .array {
         var elements = JSONArrayReader(text, in: member.value)
