@@ -47,7 +47,9 @@ struct AnswerHead: Equatable {
   }
 
   private mutating func readStatus(_ bytes: UnsafeRawBufferPointer, _ line: Range<Int>) -> Bool {
-    guard line.count >= 12, bytes[0] == UInt8(ascii: "H"), bytes[5] == UInt8(ascii: "1"), bytes[8] == UInt8(ascii: " ") else { return false }
+    guard line.count >= 12, bytes[0] == UInt8(ascii: "H"), bytes[5] == UInt8(ascii: "1"), bytes[8] == UInt8(ascii: " ") else {
+      return false
+    }
     for place in 9..<12 {
       guard bytes[place].isDigit else { return false }
       status = status * 10 + Int(bytes[place] - UInt8(ascii: "0"))
@@ -63,7 +65,9 @@ struct AnswerHead: Equatable {
     switch name.count {
     case 14 where AnswerHead.matches(bytes, name, "content-length"):
       var length = 0
-      for place in value where bytes[place].isDigit && length < 1 << 40 { length = length * 10 + Int(bytes[place] - UInt8(ascii: "0")) }
+      for place in value where bytes[place].isDigit && length < 1 << 40 {
+        length = length * 10 + Int(bytes[place] - UInt8(ascii: "0"))
+      }
       contentLength = length
     case 17 where AnswerHead.matches(bytes, name, "transfer-encoding"): isChunked = AnswerHead.matches(bytes, value, "chunked")
     case 10 where AnswerHead.matches(bytes, name, "connection"): closes = AnswerHead.matches(bytes, value, "close")
@@ -97,7 +101,9 @@ enum WholeAnswer {
     case .needMore: return .needMore
     case .malformed: return .malformed
     case .head(let head, let start):
-      if head.status == 204 || head.status == 304 || head.status < 200 { return .answer(head, body: start..<start, length: start) }
+      if head.status == 204 || head.status == 304 || head.status < 200 {
+        return .answer(head, body: start..<start, length: start)
+      }
       if head.isChunked {
         guard let length = Dechunker.wholeLength(UnsafeRawBufferPointer(rebasing: bytes[start...])) else { return .needMore }
         var dechunker = Dechunker()

@@ -8,10 +8,15 @@ extension BenchReport {
     row("scenario", scenarioText)
     row("server", server)
     if plan.subscribers > 0 {
-      row("connections", "\(connected) of \(plan.subscribers) in \(BenchReport.decimal(connectSeconds, 2)) s, one in \(BenchReport.time(opening.p50))")
+      row(
+        "connections",
+        "\(connected) of \(plan.subscribers) in \(BenchReport.decimal(connectSeconds, 2)) s, one in \(BenchReport.time(opening.p50))"
+      )
     }
     if published > 0 {
-      row("published", "\(published), \(acknowledged) acknowledged, \(refusedPublishes) refused: \(BenchReport.count(publishesPerSecond))/s")
+      row(
+        "published",
+        "\(published), \(acknowledged) acknowledged, \(refusedPublishes) refused: \(BenchReport.count(publishesPerSecond))/s")
       row("acknowledgement", BenchReport.spread(acknowledgement))
     }
     if expected > 0 {
@@ -33,17 +38,29 @@ extension BenchReport {
 
   private func processorRows(_ row: (String, String) -> Void) {
     if knowsServer {
-      if let cost = serverMicrosecondsPerDelivery { row("server per delivery", "\(BenchReport.decimal(cost, 2)) µs of processor") }
+      if let cost = serverMicrosecondsPerDelivery {
+        row("server per delivery", "\(BenchReport.decimal(cost, 2)) µs of processor")
+      }
       if let cost = serverMicrosecondsPerPublish { row("server per publish", "\(BenchReport.decimal(cost, 2)) µs of processor") }
-      row("server's processor", BenchReport.share(serverSeconds, of: wallSeconds) + " of one, \(BenchReport.share(serverUserSeconds, of: serverSeconds)) of it user")
-      if plan.scenario == .idle, let bytes = bytesPerConnection { row("memory per connection", "\(BenchReport.decimal(bytes, 0)) B") }
-      row("server's memory", "\(ByteSize.rounded(residentBytesBefore)) before, \(ByteSize.rounded(residentBytesOpen)) connected, \(ByteSize.rounded(residentBytesEnd)) at the end")
+      row(
+        "server's processor",
+        BenchReport.share(serverSeconds, of: wallSeconds)
+          + " of one, \(BenchReport.share(serverUserSeconds, of: serverSeconds)) of it user")
+      if plan.scenario == .idle, let bytes = bytesPerConnection {
+        row("memory per connection", "\(BenchReport.decimal(bytes, 0)) B")
+      }
+      row(
+        "server's memory",
+        "\(ByteSize.rounded(residentBytesBefore)) before, \(ByteSize.rounded(residentBytesOpen)) connected, \(ByteSize.rounded(residentBytesEnd)) at the end"
+      )
     }
     var generator = BenchReport.share(generatorSeconds, of: wallSeconds) + " of one"
     if let cost = generatorMicrosecondsPerDelivery { generator += ", \(BenchReport.decimal(cost, 2)) µs per delivery" }
     row("generator's processor", generator)
     if let foreignShare {
-      row("others' processor", BenchReport.decimal(foreignShare * 100, 1) + " % of the machine" + (isNoisy ? ": too noisy to trust" : ""))
+      row(
+        "others' processor",
+        BenchReport.decimal(foreignShare * 100, 1) + " % of the machine" + (isNoisy ? ": too noisy to trust" : ""))
     }
   }
 
@@ -51,7 +68,9 @@ extension BenchReport {
     var text = plan.scenario.rawValue
     if plan.subscribers > 0 { text += ", \(plan.subscribers) subscribers over \(plan.transport.rawValue)" }
     if plan.topics > 1 { text += ", \(plan.topics) topics" }
-    if plan.publishers > 0 { text += ", \(plan.publishers) publishers, window \(plan.window), \(max(plan.messageBytes, Marker.length)) B" }
+    if plan.publishers > 0 {
+      text += ", \(plan.publishers) publishers, window \(plan.window), \(max(plan.messageBytes, Marker.length)) B"
+    }
     if let rate = plan.rate, plan.publishers > 0 { text += ", \(BenchReport.decimal(rate, rate < 10 ? 1 : 0))/s" }
     return text
   }

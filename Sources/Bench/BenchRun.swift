@@ -169,7 +169,8 @@ public enum BenchRun {
     limit.rlim_cur = limit.rlim_max
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     guard limit.rlim_cur >= UInt(wanted) else {
-      throw BenchFailure("\(wanted) connections and files are wanted, and a process may have \(limit.rlim_cur) here; ask for fewer subscribers")
+      throw BenchFailure(
+        "\(wanted) connections and files are wanted, and a process may have \(limit.rlim_cur) here; ask for fewer subscribers")
     }
   }
 }

@@ -39,7 +39,9 @@ struct ClientSocket: ~Copyable {
       // A source of the run's own also keeps clear of ports that earlier runs left waiting.
       let bindAddressNoPort: Int32 = 24
       setsockopt(fd, Int32(IPPROTO_IP), bindAddressNoPort, &one, size)
-      let host = 0x7f00_0000 | (1 + run % 250) << 16 | (1 + run / 250 % 250) << 8 | UInt32(1 + index / ClientSocket.connectionsPerSource % 200)
+      let host =
+        0x7f00_0000 | (1 + run % 250) << 16 | (1 + run / 250 % 250) << 8
+        | UInt32(1 + index / ClientSocket.connectionsPerSource % 200)
       var source = ServerAddress.loopback(port: 0, host: host)
       let failure = withUnsafePointer(to: &source) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(fd, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }

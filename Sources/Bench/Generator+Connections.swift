@@ -39,7 +39,9 @@ extension Generator {
     subscriber.openedAt = Generator.now()
     if failure < 0 { return lost(subscriber, "connect: \(String(cString: strerror(-failure)))") }
     subscriber.socket.awaitsRoom = true
-    _ = tidings_poll_add(poller, subscriber.socket.descriptor, Generator.readable | Generator.writable, token(subscriber.index, subscriber.socket.generation))
+    _ = tidings_poll_add(
+      poller, subscriber.socket.descriptor, Generator.readable | Generator.writable,
+      token(subscriber.index, subscriber.socket.generation))
   }
 
   func openPublishers() {
@@ -99,7 +101,6 @@ extension Generator {
     tally.catchUp.record(now - stormBegan)
   }
 
-
   func lost(_ subscriber: Subscriber, _ why: String?) {
     guard subscriber.state != .closed else { return }
     if let why { complain("a subscriber's connection was lost while \(subscriber.state): \(why)") }
@@ -150,7 +151,6 @@ extension Generator {
     opening = 0
   }
 
-
   /// Sends what is queued; false when the connection broke.
   func flush(_ subscriber: Subscriber) -> Bool {
     switch subscriber.socket.flush() {
@@ -177,6 +177,7 @@ extension Generator {
   func watch(room: Bool, _ socket: inout ClientSocket, _ index: Int) {
     guard socket.awaitsRoom != room else { return }
     socket.awaitsRoom = room
-    _ = tidings_poll_change(poller, socket.descriptor, Generator.readable | (room ? Generator.writable : 0), token(index, socket.generation))
+    _ = tidings_poll_change(
+      poller, socket.descriptor, Generator.readable | (room ? Generator.writable : 0), token(index, socket.generation))
   }
 }

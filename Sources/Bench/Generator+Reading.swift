@@ -22,7 +22,8 @@ extension Generator {
     let start = target - carried
     if carried > 0 { start.copyMemory(from: socket.carried.readPointer, byteCount: carried) }
     socket.carried.removeAll()
-    return .bytes(UnsafeMutableRawBufferPointer(start: start, count: carried + count), fresh: count, isAll: count < Generator.readSize)
+    return .bytes(
+      UnsafeMutableRawBufferPointer(start: start, count: carried + count), fresh: count, isAll: count < Generator.readSize)
   }
 
   func read(_ subscriber: Subscriber) {
@@ -87,7 +88,6 @@ extension Generator {
     }
     return at
   }
-
 
   @inline(__always) func scan(_ subscriber: Subscriber, _ bytes: UnsafeRawBufferPointer, now: UInt64) -> Int {
     Marker.scan(bytes) { deliver($0, to: subscriber, now: now) }

@@ -163,7 +163,8 @@ extension Generator {
     return flush(subscriber)
   }
 
-  private func take(_ kind: WebSocketFrame.Kind, _ payload: UnsafeRawBufferPointer, _ subscriber: Subscriber, now: UInt64) -> Bool {
+  private func take(_ kind: WebSocketFrame.Kind, _ payload: UnsafeRawBufferPointer, _ subscriber: Subscriber, now: UInt64) -> Bool
+  {
     switch kind {
     case .text, .binary, .continuation:
       if subscriber.state == .waiting, payload.position(after: Generator.subscribedName) != nil {
@@ -203,7 +204,9 @@ extension Generator {
   }
 
   private func value(of name: [UInt8], in payload: UnsafeRawBufferPointer) -> String? {
-    guard let start = payload.position(after: name), let end = payload[start...].firstIndex(of: UInt8(ascii: "\"")) else { return nil }
+    guard let start = payload.position(after: name), let end = payload[start...].firstIndex(of: UInt8(ascii: "\"")) else {
+      return nil
+    }
     return String(decoding: payload[start..<end], as: UTF8.self)
   }
 

@@ -84,7 +84,8 @@ final class Generator {
     let length = max(plan.messageBytes, Marker.length)
     filler = [UInt8](repeating: UInt8(ascii: "x"), count: length - Marker.length)
     requestHead = Array("POST /v1/topics/\(topicPrefix)".utf8)
-    requestTail = Array(" HTTP/1.1\r\nHost: \(address.text)\r\nContent-Type: text/plain\r\nContent-Length: \(length)\r\n\r\n".utf8)
+    requestTail = Array(
+      " HTTP/1.1\r\nHost: \(address.text)\r\nContent-Type: text/plain\r\nContent-Length: \(length)\r\n\r\n".utf8)
     tidings_ignore_broken_pipe()
     poller = tidings_poll_create()
     signals = [SIGINT, SIGTERM].withUnsafeBufferPointer { tidings_signals_open($0.baseAddress, Int32($0.count)) }
@@ -115,7 +116,6 @@ final class Generator {
   func complain(_ sentence: @autoclosure () -> String) {
     if complaints.count < Generator.mostComplaints { complaints.append(sentence()) }
   }
-
 
   /// Turns until `isDone` or the time is over; whether it was done.
   @discardableResult func turn(for span: TimeSpan, until isDone: () -> Bool = { false }) -> Bool {

@@ -20,7 +20,10 @@ public struct ServerChild: Sendable {
   public static func start(options: [String], isPinned: Bool) throws(BenchFailure) -> ServerChild {
     let port = try freePort()
     let folder = try makeFolder()
-    let words = ["tidings", "serve", "--http", "127.0.0.1:\(port)", "--mqtt", "off", "--cluster", "off", "--data", folder + "/data", "--log-level", "warning"]
+    let words = [
+      "tidings", "serve", "--http", "127.0.0.1:\(port)", "--mqtt", "off", "--cluster", "off", "--data", folder + "/data",
+      "--log-level", "warning",
+    ]
     let process: pid_t
     do throws(BenchFailure) {
       process = try spawn(words + options, isPinned: isPinned)
@@ -79,7 +82,9 @@ public struct ServerChild: Sendable {
     let count = tidings_receive(descriptor, &answer, UInt(answer.count))
     guard count > 0 else { return false }
     return answer.withUnsafeBytes { bytes in
-      if case .head(let head, _) = AnswerHead.read(UnsafeRawBufferPointer(rebasing: bytes[..<count])) { return head.status == 200 }
+      if case .head(let head, _) = AnswerHead.read(UnsafeRawBufferPointer(rebasing: bytes[..<count])) {
+        return head.status == 200
+      }
       return false
     }
   }
@@ -87,7 +92,9 @@ public struct ServerChild: Sendable {
   private static func makeFolder() throws(BenchFailure) -> String {
     let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     var template = Array("\(parent)/tidings-bench-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw BenchFailure("no folder can be made in \(parent): \(String(cString: strerror(errno)))") }
+    guard mkdtemp(&template) != nil else {
+      throw BenchFailure("no folder can be made in \(parent): \(String(cString: strerror(errno)))")
+    }
     return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
@@ -99,7 +106,9 @@ public struct ServerChild: Sendable {
     var address = ServerAddress.loopback(port: 0, host: 0x7f00_0001)
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let failure = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) | getsockname(descriptor, $0, &length) }
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) | getsockname(descriptor, $0, &length)
+      }
     }
     guard failure == 0 else { throw BenchFailure("the system gives no port: \(String(cString: strerror(errno)))") }
     return UInt16(bigEndian: address.sin_port)

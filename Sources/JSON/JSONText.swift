@@ -2,6 +2,11 @@ public import Core
 
 /// Decodes strings that a reader of this module has found.
 public enum JSONText {
+  /// The name of a member, decoded.
+  public static func name(of member: JSONMember, in bytes: RawSpan) throws(JSONError) -> String {
+    try string(bytes, member.name.lowerBound - 1..<member.name.upperBound + 1)
+  }
+
   /// Appends the text of the string value at `range`, quotes included, as UTF-8.
   public static func decodeString(_ bytes: RawSpan, _ range: Range<Int>, into buffer: inout ByteBuffer) throws(JSONError) {
     precondition(range.count >= 2 && bytes.byte(at: range.lowerBound) == UInt8(ascii: "\""), "the range of a string value")

@@ -24,7 +24,8 @@ public struct Arguments: Sendable {
       }
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let attached = parts.count > 1 ? String(parts[1]) : nil
-      guard let option = options.first(where: { parts[0] == "--\($0.name)" || $0.letter.map { parts[0] == "-\($0)" } ?? false }) else {
+      guard let option = options.first(where: { parts[0] == "--\($0.name)" || $0.letter.map { parts[0] == "-\($0)" } ?? false })
+      else {
         let name = String(parts[0].drop { $0 == "-" })
         let near = NearestName.of(name, among: options.map(\.name))
         throw UsageError("there is no option \(parts[0])", hint: near.map { "did you mean --\($0)?" } ?? hint)
@@ -32,7 +33,8 @@ public struct Arguments: Sendable {
       if option.isSwitch {
         let value = attached ?? "on"
         guard let state = Switch.read(value) else {
-          throw UsageError("--\(option.name) is a switch and cannot be '\(value)'", hint: "write --\(option.name) alone, or =on or =off")
+          throw UsageError(
+            "--\(option.name) is a switch and cannot be '\(value)'", hint: "write --\(option.name) alone, or =on or =off")
         }
         values[option.name, default: []].append(state ? "on" : "off")
       } else if let value = attached ?? rest.popFirst() {
@@ -44,7 +46,8 @@ public struct Arguments: Sendable {
     // Whoever asks for help is not told what else is wrong.
     guard !has("help") else { return }
     if operands.count > command.operands.upperBound {
-      throw UsageError("'\(operands[command.operands.upperBound])' is one argument too many", hint: "usage: \(command.name) \(command.synopsis)")
+      throw UsageError(
+        "'\(operands[command.operands.upperBound])' is one argument too many", hint: "usage: \(command.name) \(command.synopsis)")
     }
     if operands.count < command.operands.lowerBound {
       throw UsageError("an argument is missing", hint: "usage: \(command.name) \(command.synopsis)")

@@ -46,7 +46,8 @@ extension NodeConfiguration {
     guard case .choice(let words) = option.kind else { preconditionFailure("--role is not one of several words") }
     let word = try OptionValue.choice(text, of: words, for: place)
     guard let role = Role(rawValue: word) else {
-      throw UsageError("\(place): the role '\(word)' is not available in this version", hint: "'all' runs everything in one process")
+      throw UsageError(
+        "\(place): the role '\(word)' is not available in this version", hint: "'all' runs everything in one process")
     }
     return role
   }
@@ -57,7 +58,8 @@ extension NodeConfiguration {
   private static func name(_ text: String, at place: String) throws(UsageError) -> String {
     let isPlain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f..<0xa0).contains($0.value) }
     guard !text.isEmpty, text.utf8.count <= longestName, isPlain else {
-      throw UsageError("\(place) cannot be '\(LogText.escaped(text))'", hint: "a name has 1 to \(longestName) bytes and no control characters")
+      throw UsageError(
+        "\(place) cannot be '\(LogText.escaped(text))'", hint: "a name has 1 to \(longestName) bytes and no control characters")
     }
     return text
   }
@@ -89,18 +91,13 @@ extension NodeConfiguration {
     var retention = Retention(age: nil, bytes: nil)
     guard !parts.isEmpty, parts.count <= 2 else { throw UsageError("\(place) cannot be '\(text)'", hint: hint) }
     for part in parts {
-      if let age = try? TimeSpan(reading: part) {
-        guard retention.age == nil else { throw UsageError("\(place) has two ages, '\(text)'", hint: hint) }
-        guard age >= shortestRetention else { throw UsageError("\(place) cannot be '\(part)'", hint: "the shortest age is \(shortestRetention.text)") }
-        retention.age = age
-      } else if let bytes = try? ByteSize.read(part) {
+      // Units of size end with B, those of time do not.
+      if part.last == "B" || part.last == "b" {
         guard retention.bytes == nil else { throw UsageError("\(place) has two sizes, '\(text)'", hint: hint) }
-        guard bytes >= smallestRetention else {
-          throw UsageError("\(place) cannot be '\(part)'", hint: "the smallest size is \(ByteSize.text(smallestRetention)) for each shard")
-        }
-        retention.bytes = bytes
+        retention.bytes = try OptionValue.size(part, in: smallestRetention...Int.max, of: place)
       } else {
-        throw UsageError("\(place): '\(part)' is neither an age nor a size", hint: hint)
+        guard retention.age == nil else { throw UsageError("\(place) has two ages, '\(text)'", hint: hint) }
+        retention.age = try OptionValue.duration(part, in: shortestRetention...TimeSpan(nanoseconds: Int64.max), of: place)
       }
     }
     return retention

@@ -18,7 +18,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     let hint = "write HOST:PORT, such as 127.0.0.1:8080, or [::1]:8080 for IPv6"
     guard let colon = text.lastIndex(of: ":") else {
       if let port = UInt16(text) {
-        throw UnreadableText("'\(text)' has no host; write 127.0.0.1:\(port) for this machine alone or 0.0.0.0:\(port) for every network it is on")
+        throw UnreadableText(
+          "'\(text)' has no host; write 127.0.0.1:\(port) for this machine alone or 0.0.0.0:\(port) for every network it is on")
       }
       throw UnreadableText("'\(text)' has no port; \(hint)")
     }
@@ -29,13 +30,16 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
     if name.hasPrefix("["), name.hasSuffix("]") {
       name = name.dropFirst().dropLast()
-      guard name.utf8.allSatisfy({ $0.isHexadecimalDigit || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }), name.contains(":") else {
+      guard name.utf8.allSatisfy({ $0.isHexadecimalDigit || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }),
+        name.contains(":")
+      else {
         throw UnreadableText("'[\(name)]' is not an IPv6 address; \(hint)")
       }
     } else if name.contains(":") {
       throw UnreadableText("'\(name)' looks like an IPv6 address; it is written in brackets: [\(name)]:\(port)")
     } else if name.isEmpty {
-      throw UnreadableText("'\(text)' has no host; write 127.0.0.1\(text) for this machine alone or 0.0.0.0\(text) for every network it is on")
+      throw UnreadableText(
+        "'\(text)' has no host; write 127.0.0.1\(text) for this machine alone or 0.0.0.0\(text) for every network it is on")
     } else if !name.utf8.allSatisfy(Endpoint.isNameByte) {
       throw UnreadableText("'\(name)' is not the name or the address of a host; \(hint)")
     }

@@ -8,7 +8,8 @@ extension ConfigurationFile {
   /// Reads a JSON5 text; `name` is what messages call the file.
   public init(reading text: Bytes, name: String) throws(UsageError) {
     guard text.count <= ConfigurationFile.longestText else {
-      throw UsageError("\(name) has \(text.count) bytes", hint: "a configuration file has at most \(ConfigurationFile.longestText)")
+      throw UsageError(
+        "\(name) has \(text.count) bytes", hint: "a configuration file has at most \(ConfigurationFile.longestText)")
     }
     let value: JSONValue
     do throws(JSONError) {
@@ -17,7 +18,9 @@ extension ConfigurationFile {
       throw UsageError("\(name), line \(error.line), column \(error.column): \(error.sentence)")
     }
     guard let object = value.object else {
-      throw UsageError("\(name), line \(value.line): expected an object, found \(value.kind)", hint: "a configuration file looks like { http: \"127.0.0.1:8080\" }")
+      throw UsageError(
+        "\(name), line \(value.line): expected an object, found \(value.kind)",
+        hint: "a configuration file looks like { http: \"127.0.0.1:8080\" }")
     }
     self.init(
       name: name,

@@ -69,7 +69,9 @@ public struct ConfigurationReader: Sendable {
     if let file { try reader.take(file) }
     try reader.take(environment: environment)
     for option in ServeOption.table {
-      if let text = arguments.text(option.name) { reader.written[option.name] = Written(option: option, text: text, place: "--\(option.name)") }
+      if let text = arguments.text(option.name) {
+        reader.written[option.name] = Written(option: option, text: text, place: "--\(option.name)")
+      }
     }
     var configuration = NodeConfiguration(name: hostName, reactors: max(1, processors))
     for option in ServeOption.table {
@@ -86,13 +88,20 @@ public struct ConfigurationReader: Sendable {
       let place = "\(file.name), line \(setting.line): '\(setting.key)'"
       let name = setting.key.replacing("_", with: "-")
       guard let option = ServeOption.named(name) else {
-        if name == ServeOption.configName { throw UsageError("\(place) is not taken inside the file", hint: "name the file with --config FILE") }
+        if name == ServeOption.configName {
+          throw UsageError("\(place) is not taken inside the file", hint: "name the file with --config FILE")
+        }
         let near = NearestName.of(name, among: ServeOption.table.filter(\.isAvailable).map(\.name))
-        throw UsageError("\(place) is not an option", hint: near.map { "did you mean '\($0)'?" } ?? "run 'tidings serve --help' to see what there is")
+        throw UsageError(
+          "\(place) is not an option",
+          hint: near.map { "did you mean '\($0)'?" } ?? "run 'tidings serve --help' to see what there is")
       }
       guard option.isAvailable else { throw ConfigurationReader.unavailable(option, at: place) }
-      if let first = lines.updateValue(setting.line, forKey: name) { throw UsageError("\(place) was already set in line \(first)") }
-      written[name] = Written(option: option, text: try ConfigurationReader.text(setting.value, for: option, at: place), place: place)
+      if let first = lines.updateValue(setting.line, forKey: name) {
+        throw UsageError("\(place) was already set in line \(first)")
+      }
+      written[name] = Written(
+        option: option, text: try ConfigurationReader.text(setting.value, for: option, at: place), place: place)
     }
   }
 
@@ -105,7 +114,9 @@ public struct ConfigurationReader: Sendable {
     case (.number(let digits), .number), (.number(let digits), .size): return digits
     case (.list(let parts), .list), (.list(let parts), .endpoints): return parts.joined(separator: ",")
     case (.number(let digits), .duration): throw UsageError("\(place) has no unit", hint: "write \"\(digits)s\" for seconds")
-    default: throw UsageError("\(place) has a value of the wrong kind", hint: "\(option.placeholder): \(option.help) (default: \(option.defaultText))")
+    default:
+      throw UsageError(
+        "\(place) has a value of the wrong kind", hint: "\(option.placeholder): \(option.help) (default: \(option.defaultText))")
     }
   }
 

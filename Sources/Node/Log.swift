@@ -39,7 +39,10 @@ public final class Log: Sendable {
     write(.info, event, sentence, fields)
   }
 
-  public func debug(_ event: String, _ sentence: @autoclosure () -> String? = nil, _ fields: @autoclosure () -> KeyValuePairs<String, LogValue> = [:]) {
+  public func debug(
+    _ event: String, _ sentence: @autoclosure () -> String? = nil,
+    _ fields: @autoclosure () -> KeyValuePairs<String, LogValue> = [:]
+  ) {
     guard level >= .debug else { return }
     write(.debug, event, sentence(), fields())
   }
@@ -55,7 +58,8 @@ public final class Log: Sendable {
   private func write(_ level: LogLevel, _ event: String, _ sentence: String?, _ fields: KeyValuePairs<String, LogValue>) {
     guard level <= self.level else { return }
     let now = Log.monotonicTime
-    let line = LogLine(time: Log.wallTime, level: level, event: event, sentence: sentence, fields: fields.map { ($0.key, $0.value) })
+    let line = LogLine(
+      time: Log.wallTime, level: level, event: event, sentence: sentence, fields: fields.map { ($0.key, $0.value) })
     state.withLock { state in
       for repetition in state.limiter.sweep(at: now) { say(repetition, &state) }
       // Whoever asks for debug lines wants all of them.
@@ -67,7 +71,9 @@ public final class Log: Sendable {
   private func say(_ repetition: LogLimiter.Repetition, _ state: inout State) {
     let fields: [(String, LogValue)] = [("repeated", .number(repetition.count))]
     put(
-      LogLine(time: Log.wallTime, level: .info, event: repetition.event, sentence: "repeated \(repetition.count) times", fields: fields), &state)
+      LogLine(
+        time: Log.wallTime, level: .info, event: repetition.event, sentence: "repeated \(repetition.count) times", fields: fields),
+      &state)
   }
 
   private func put(_ line: LogLine, _ state: inout State) {
@@ -76,7 +82,8 @@ public final class Log: Sendable {
     if state.dropped > 0 {
       let fields: [(String, LogValue)] = [("dropped", .number(state.dropped))]
       let confession = LogLine(
-        time: line.time, level: .warning, event: "log-dropped", sentence: "lines were dropped because nobody read them", fields: fields)
+        time: line.time, level: .warning, event: "log-dropped", sentence: "lines were dropped because nobody read them",
+        fields: fields)
       confession.write(as: format, into: &buffer)
       if send(buffer, patience) { state.dropped = 0 }
       buffer.removeAll()

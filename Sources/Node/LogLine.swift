@@ -37,7 +37,9 @@ public enum LogValue: Sendable, Hashable {
   case span(TimeSpan)
 }
 
-extension LogValue: ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral {
+extension LogValue: ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+  ExpressibleByBooleanLiteral
+{
   public init(stringLiteral value: String) { self = .text(value) }
   public init(integerLiteral value: Int) { self = .number(value) }
   public init(floatLiteral value: Double) { self = .decimal(value) }

@@ -10,7 +10,8 @@ public struct OptionDescription: Sendable {
   public let defaultText: String
   public let help: String
 
-  public init(_ name: String, _ placeholder: String?, letter: Character? = nil, default defaultText: String = "", _ help: String) {
+  public init(_ name: String, _ placeholder: String?, letter: Character? = nil, default defaultText: String = "", _ help: String)
+  {
     self.name = name
     self.placeholder = placeholder
     self.letter = letter

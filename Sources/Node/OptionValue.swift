@@ -4,7 +4,8 @@ import Core
 enum OptionValue {
   static func number(_ text: String, in range: ClosedRange<Int>, of name: String) throws(UsageError) -> Int {
     guard let value = Int(text), range.contains(value) else {
-      throw UsageError("\(name) cannot be '\(text)'", hint: "it is a whole number from \(range.lowerBound) to \(range.upperBound)")
+      throw UsageError(
+        "\(name) cannot be '\(text)'", hint: "it is a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
   }
@@ -17,7 +18,10 @@ enum OptionValue {
       throw UsageError("\(name): \(error)")
     }
     guard range.contains(value) else {
-      throw UsageError("\(name) cannot be '\(text)'", hint: "it is a time from \(range.lowerBound.text) to \(range.upperBound.text)")
+      let isBounded = range.upperBound.nanoseconds < Int64.max
+      let bounds =
+        isBounded ? "from \(range.lowerBound.text) to \(range.upperBound.text)" : "of at least \(range.lowerBound.text)"
+      throw UsageError("\(name) cannot be '\(text)'", hint: "it is a time \(bounds)")
     }
     return value
   }
@@ -30,7 +34,9 @@ enum OptionValue {
       throw UsageError("\(name): \(error)")
     }
     guard range.contains(value) else {
-      let bounds = "from \(ByteSize.text(range.lowerBound)) to \(ByteSize.text(range.upperBound))"
+      let isBounded = range.upperBound < Int.max
+      let least = ByteSize.text(range.lowerBound)
+      let bounds = isBounded ? "from \(least) to \(ByteSize.text(range.upperBound))" : "of at least \(least)"
       throw UsageError("\(name) cannot be '\(text)'", hint: "it is a size \(bounds)")
     }
     return value

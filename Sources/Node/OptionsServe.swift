@@ -82,36 +82,60 @@ extension ServeOption {
 
   /// Every option, in the order of help. What this version cannot do is named too, so that it is refused in words.
   public static let table: [ServeOption] = [
-    ServeOption("role", "ROLE", .choice(["all", "broker", "edge"]), default: "all", "what this node does; this version knows 'all'"),
+    ServeOption(
+      "role", "ROLE", .choice(["all", "broker", "edge"]), default: "all", "what this node does; this version knows 'all'"),
     ServeOption("node", "NAME", .text, default: "the host's name", "name shown to people"),
     ServeOption("http", "ADDRESS,…", .endpoints, default: "127.0.0.1:8080", "where HTTP, SSE and WebSocket are served"),
     ServeOption(
-      "mqtt", "ADDRESS", .endpoint, default: "127.0.0.1:1883", "where MQTT will be served; taken, but not served by this version; 'off' for never"),
-    ServeOption("cluster", "ADDRESS", .endpoint, default: "127.0.0.1:7400", "where other nodes will be met; taken, but not served by this version"),
+      "mqtt", "ADDRESS", .endpoint, default: "127.0.0.1:1883",
+      "where MQTT will be served; taken, but not served by this version; 'off' for never"),
+    ServeOption(
+      "cluster", "ADDRESS", .endpoint, default: "127.0.0.1:7400",
+      "where other nodes will be met; taken, but not served by this version"),
     ServeOption("advertise", "ADDRESS", .endpoint, default: "the bound address", "what others should dial"),
     ServeOption("data", "FOLDER", .text, default: "./tidings-data", "where messages are kept"),
-    ServeOption("shards", "COUNT", .number(Bounds.shards), default: "16", "parts the topics are spread over; read when the data folder is new"),
-    ServeOption("retention", "AGE,SIZE", .list, default: "24h,1GiB", "how long and how much each shard keeps; either may be left out"),
+    ServeOption(
+      "shards", "COUNT", .number(Bounds.shards), default: "16",
+      "parts the topics are spread over; read when the data folder is new"),
+    ServeOption(
+      "retention", "AGE,SIZE", .list, default: "24h,1GiB", "how long and how much each shard keeps; either may be left out"),
     ServeOption("reactors", "COUNT", .number(Bounds.reactors), default: "processors it may use", "event loops"),
     ServeOption(
       "durability", "KIND", .choice(["fsync", "memory"]), default: "fsync",
       "'fsync': on disk before it is acknowledged; 'memory': faster, and lost when the machine stops"),
-    ServeOption("auth", "KIND", .choice(["none"]), default: "none on loopback", "who may come in; 'none' is everybody, and must be written out beyond loopback"),
-    ServeOption("origins", "ORIGIN,…", .list, default: "same origin and loopback", "pages of which origins may read and publish; '*' for all"),
-    ServeOption("reader-buffer", "SIZE", .size(Bounds.readerBufferBytes), default: "256KiB", "bytes kept ready for a reader; slower ones read the log instead"),
-    ServeOption("heartbeat", "TIME", .duration(Bounds.heartbeat), default: "15s", "how often an idle reader hears that the node is there"),
-    ServeOption("drain-window", "TIME", .duration(Bounds.drainWindow), default: "10s", "over how long clients are asked to leave when the node is told to stop"),
-    ServeOption("max-connections", "COUNT", .number(Bounds.connections), default: "1000000", "connections at once; the system's limit of open files counts too"),
+    ServeOption(
+      "auth", "KIND", .choice(["none"]), default: "none on loopback",
+      "who may come in; 'none' is everybody, and must be written out beyond loopback"),
+    ServeOption(
+      "origins", "ORIGIN,…", .list, default: "same origin and loopback",
+      "pages of which origins may read and publish; '*' for all"),
+    ServeOption(
+      "reader-buffer", "SIZE", .size(Bounds.readerBufferBytes), default: "256KiB",
+      "bytes kept ready for a reader; slower ones read the log instead"),
+    ServeOption(
+      "heartbeat", "TIME", .duration(Bounds.heartbeat), default: "15s", "how often an idle reader hears that the node is there"),
+    ServeOption(
+      "drain-window", "TIME", .duration(Bounds.drainWindow), default: "10s",
+      "over how long clients are asked to leave when the node is told to stop"),
+    ServeOption(
+      "max-connections", "COUNT", .number(Bounds.connections), default: "1000000",
+      "connections at once; the system's limit of open files counts too"),
     ServeOption("max-message", "SIZE", .size(Bounds.messageBytes), default: "1MiB", "the largest message"),
     ServeOption("diagnostics", "", .flag, default: "off", "add /v1/echo, for conformance suites"),
-    ServeOption("log-format", "FORMAT", .choice(["text", "json"]), default: "text on a terminal, else json", "how log lines look: 'text' or 'json'"),
-    ServeOption("log-level", "LEVEL", .choice(["error", "warning", "info", "debug"]), default: "info", "the least important lines to write: 'error', 'warning', 'info' or 'debug'"),
+    ServeOption(
+      "log-format", "FORMAT", .choice(["text", "json"]), default: "text on a terminal, else json",
+      "how log lines look: 'text' or 'json'"),
+    ServeOption(
+      "log-level", "LEVEL", .choice(["error", "warning", "info", "debug"]), default: "info",
+      "the least important lines to write: 'error', 'warning', 'info' or 'debug'"),
 
     ServeOption("https", "ADDRESS", .endpoints, default: "off", "HTTP with TLS", needs: .tls),
     ServeOption("mqtts", "ADDRESS", .endpoint, default: "off", "MQTT with TLS", needs: .tls),
     ServeOption("client-ca", "FILE", .text, default: "none", "who signs client certificates", needs: .tls),
     ServeOption("join", "ADDRESS,…", .endpoints, default: "none", "nodes to meet", needs: .clustering),
-    ServeOption("bootstrap-expect", "COUNT", .number(1...Cursor.maximumPositions), default: "1", "brokers a new cluster waits for", needs: .clustering),
+    ServeOption(
+      "bootstrap-expect", "COUNT", .number(1...Cursor.maximumPositions), default: "1", "brokers a new cluster waits for",
+      needs: .clustering),
     ServeOption("replicas", "COUNT", .number(1...9), default: "3", "copies of each shard", needs: .clustering),
     ServeOption("cluster-secret-file", "FILE", .text, default: "none", "what nodes share", needs: .clustering),
     ServeOption("jwt-secret-file", "FILE", .text, default: "none", "the secret that signs tokens", needs: .credentials),
@@ -128,7 +152,8 @@ extension ServeOption {
 
   /// `tidings serve`, as help shows it and arguments are read.
   public static let command = CommandDescription(
-    name: "tidings serve", synopsis: "[OPTION…]", summary: "Run a node: publish and follow over HTTP, SSE, WebSocket and long-polling.",
+    name: "tidings serve", synopsis: "[OPTION…]",
+    summary: "Run a node: publish and follow over HTTP, SSE, WebSocket and long-polling.",
     options: [OptionDescription(configName, "FILE", "a JSON5 file whose keys are the options below")]
       + table.filter(\.isAvailable).map { option in
         OptionDescription(option.name, option.kind == .flag ? nil : option.placeholder, default: option.defaultText, option.help)

@@ -5,7 +5,8 @@ import Node
 
 /// `tidings bench`: measures a node from the outside.
 enum BenchCommand {
-  private static let url = OptionDescription("url", "URL", "the node to measure; without it one is started on this machine with a data folder of its own")
+  private static let url = OptionDescription(
+    "url", "URL", "the node to measure; without it one is started on this machine with a data folder of its own")
   private static let common = [
     url,
     OptionDescription("server-pid", "PID", "with --url: the node's process, whose processor and memory are then measured too"),
@@ -25,28 +26,45 @@ enum BenchCommand {
         OptionDescription("transport", "KIND", default: plan.transport.rawValue, "how they follow: 'sse', 'ws' or 'longpoll'"),
       ]
     }
-    options.append(OptionDescription("topics", "COUNT", default: "\(plan.topics)", "topics, each with its share of the subscribers"))
+    options.append(
+      OptionDescription("topics", "COUNT", default: "\(plan.topics)", "topics, each with its share of the subscribers"))
     if scenario != .idle {
-      if scenario != .storm { options.append(OptionDescription("pubs", "COUNT", default: "\(plan.publishers)", "publishing connections")) }
+      if scenario != .storm {
+        options.append(OptionDescription("pubs", "COUNT", default: "\(plan.publishers)", "publishing connections"))
+      }
       options += [
         OptionDescription(
           "window", "COUNT", default: "\(plan.window)",
           scenario == .fanout
             ? "messages not yet delivered to everybody, over all publishers; with --rate, requests in flight per publisher"
             : "requests in flight per publisher"),
-        OptionDescription("rate", "NUMBER", default: plan.rate.map { "\($0)" } ?? "no limit", "messages a second over all publishers"),
+        OptionDescription(
+          "rate", "NUMBER", default: plan.rate.map { "\($0)" } ?? "no limit", "messages a second over all publishers"),
         OptionDescription("size", "SIZE", default: "\(plan.messageBytes)", "bytes in a message"),
       ]
-      if scenario == .fanout { options.append(OptionDescription("pipeline", "COUNT", default: "\(plan.pipeline)", "without --rate: requests in flight per publisher")) }
-      if scenario != .storm { options.append(OptionDescription("warmup", "TIME", default: plan.warmup.text, "how long to publish before measuring")) }
+      if scenario == .fanout {
+        options.append(
+          OptionDescription("pipeline", "COUNT", default: "\(plan.pipeline)", "without --rate: requests in flight per publisher"))
+      }
+      if scenario != .storm {
+        options.append(OptionDescription("warmup", "TIME", default: plan.warmup.text, "how long to publish before measuring"))
+      }
     }
-    if scenario == .storm { options.append(OptionDescription("after", "TIME", default: plan.stormAfter.text, "when all subscribers drop their connections")) }
+    if scenario == .storm {
+      options.append(
+        OptionDescription("after", "TIME", default: plan.stormAfter.text, "when all subscribers drop their connections"))
+    }
     options.append(OptionDescription("duration", "TIME", default: plan.duration.text, "how long to measure"))
-    if scenario != .publish { options.append(OptionDescription("burst", "COUNT", default: "\(plan.burst)", "connections being opened at once")) }
+    if scenario != .publish {
+      options.append(OptionDescription("burst", "COUNT", default: "\(plan.burst)", "connections being opened at once"))
+    }
     return CommandDescription(
       name: "tidings bench \(scenario.rawValue)", synopsis: "[OPTION…]", summary: summary(scenario), options: options + common,
       notes: ["The exit code is 1 when a message was lost, doubled, out of order or refused."],
-      examples: ["tidings bench \(scenario.rawValue) --pin", "tidings bench \(scenario.rawValue) --url http://127.0.0.1:8080 --server-pid $(pidof tidings) --json"])
+      examples: [
+        "tidings bench \(scenario.rawValue) --pin",
+        "tidings bench \(scenario.rawValue) --url http://127.0.0.1:8080 --server-pid $(pidof tidings) --json",
+      ])
   }
 
   private static func summary(_ scenario: BenchScenario) -> String {
@@ -61,7 +79,9 @@ enum BenchCommand {
   private static let overview = CommandDescription(
     name: "tidings bench", synopsis: "SCENARIO [OPTION…]", summary: "Measure a node from the outside.", options: [],
     operands: 0...1,
-    notes: BenchScenario.allCases.map { "\($0.rawValue): \(summary($0))" } + ["'tidings bench SCENARIO --help' shows the options of each."])
+    notes: BenchScenario.allCases.map { "\($0.rawValue): \(summary($0))" } + [
+      "'tidings bench SCENARIO --help' shows the options of each."
+    ])
 
   static func run(_ words: [String]) throws -> Int32 {
     guard let first = words.first, !["--help", "-h"].contains(first) else {
@@ -71,7 +91,9 @@ enum BenchCommand {
     guard let scenario = BenchScenario(rawValue: first) else {
       let names = BenchScenario.allCases.map(\.rawValue)
       let near = NearestName.of(first, among: names)
-      throw UsageError("there is no scenario '\(first)'", hint: near.map { "did you mean '\($0)'?" } ?? "it is one of \(names.joined(separator: ", "))")
+      throw UsageError(
+        "there is no scenario '\(first)'",
+        hint: near.map { "did you mean '\($0)'?" } ?? "it is one of \(names.joined(separator: ", "))")
     }
     let description = command(scenario)
     let arguments = try Arguments(reading: Array(words.dropFirst()), for: description)
@@ -100,7 +122,9 @@ enum BenchCommand {
     if let value = try arguments.duration("after", in: BenchPlan.Bounds.warmup) { plan.stormAfter = value }
     if let value = try arguments.number("burst", in: BenchPlan.Bounds.burst) { plan.burst = value }
     if plan.topics > plan.subscribers, plan.subscribers > 0 {
-      throw UsageError("--topics \(plan.topics) is more than there are subscribers", hint: "every topic needs one: --subs \(plan.topics) or more")
+      throw UsageError(
+        "--topics \(plan.topics) is more than there are subscribers", hint: "every topic needs one: --subs \(plan.topics) or more"
+      )
     }
     return plan
   }
@@ -116,12 +140,15 @@ enum BenchCommand {
       let address: ServerAddress
       do { address = try ServerAddress(url: url) } catch { throw UsageError("--url: \(error)") }
       guard address.isLoopback || arguments.has("yes") else {
-        throw UsageError("\(url) is not on this machine, and a measurement is a flood", hint: "add --yes if that node is yours and you mean it")
+        throw UsageError(
+          "\(url) is not on this machine, and a measurement is a flood", hint: "add --yes if that node is yours and you mean it")
       }
       let process = try arguments.number("server-pid", in: 1...Int(Int32.max)).map { Int32($0) }
       report = try BenchRun.run(plan, at: address, serverProcess: process, progress: progress)
     } else {
-      if arguments.text("server-pid") != nil { throw UsageError("--server-pid goes with --url", hint: "a node that is started here is watched anyway") }
+      if arguments.text("server-pid") != nil {
+        throw UsageError("--server-pid goes with --url", hint: "a node that is started here is watched anyway")
+      }
       var options = ["--durability", try arguments.choice("durability", of: ["fsync", "memory"]) ?? "fsync"]
       if let reactors = try arguments.number("reactors", in: 1...256) { options += ["--reactors", "\(reactors)"] }
       progress("starting a node")

@@ -62,7 +62,8 @@ enum Command: String, CaseIterable {
         let near = NearestName.of(first, among: allCases.map(\.rawValue))
         let noun = first.hasPrefix("-") ? "option" : "command"
         Console.show(
-          problem: "there is no \(noun) '\(first)'", hint: near.map { "did you mean 'tidings \($0)'?" } ?? "run 'tidings --help' to see what there is")
+          problem: "there is no \(noun) '\(first)'",
+          hint: near.map { "did you mean 'tidings \($0)'?" } ?? "run 'tidings --help' to see what there is")
         return ExitCode.usage
       }
       return command.run(Array(words.dropFirst()))

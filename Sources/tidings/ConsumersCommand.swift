@@ -19,7 +19,8 @@ enum ConsumersCommand {
       OptionDescription("cursor", "CURSOR", "with reset: behind this cursor"),
       OptionDescription(switch: "json", "print the node's answer"),
     ] + NodeConnection.options,
-    operands: 0...2, examples: ["tidings consumers", "tidings consumers reset billing --since 24h", "tidings consumers delete billing"])
+    operands: 0...2,
+    examples: ["tidings consumers", "tidings consumers reset billing --since 24h", "tidings consumers delete billing"])
 
   static func run(_ words: [String]) throws -> Int32 {
     let arguments = try Arguments(reading: words, for: description)
@@ -31,11 +32,15 @@ enum ConsumersCommand {
     guard let action = Action(rawValue: word) else {
       let names = Action.allCases.map(\.rawValue)
       let near = NearestName.of(word, among: names)
-      throw UsageError("consumers cannot '\(word)'", hint: near.map { "did you mean '\($0)'?" } ?? "it is one of \(names.joined(separator: ", "))")
+      throw UsageError(
+        "consumers cannot '\(word)'",
+        hint: near.map { "did you mean '\($0)'?" } ?? "it is one of \(names.joined(separator: ", "))")
     }
     let name = arguments.operands.count > 1 ? arguments.operands[1] : nil
     guard (name == nil) == (action == .list) else {
-      throw UsageError(action == .list ? "'list' takes no name" : "which consumer? '\(word)' needs a name", hint: "usage: \(description.name) \(description.synopsis)")
+      throw UsageError(
+        action == .list ? "'list' takes no name" : "which consumer? '\(word)' needs a name",
+        hint: "usage: \(description.name) \(description.synopsis)")
     }
     for option in ["since", "cursor"] where arguments.text(option) != nil && action != .reset {
       throw UsageError("--\(option) goes with 'reset'", hint: "leave it out")

@@ -20,7 +20,8 @@ enum NodeConnection {
   static func token(_ arguments: Arguments) throws(UsageError) -> String? {
     let token = arguments.text("token") ?? Surroundings.variables["TIDINGS_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
     guard token?.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) ?? true else {
-      throw UsageError("the token has characters that no token has", hint: "check --token or TIDINGS_TOKEN for spaces and line ends")
+      throw UsageError(
+        "the token has characters that no token has", hint: "check --token or TIDINGS_TOKEN for spaces and line ends")
     }
     return token
   }

@@ -9,7 +9,8 @@ enum PubCommand {
   private static let description = CommandDescription(
     name: "tidings pub", synopsis: "[OPTION…] TOPIC [MESSAGE | -]", summary: "Publish a message.",
     options: [
-      OptionDescription("type", "TYPE", default: PublishOptions.text, "the payload's content type; with a JSON type it must be JSON"),
+      OptionDescription(
+        "type", "TYPE", default: PublishOptions.text, "the payload's content type; with a JSON type it must be JSON"),
       OptionDescription("event", "NAME", "the event type that readers are told"),
       OptionDescription(switch: "retain", "also make it the topic's current value"),
       OptionDescription(switch: "clear", "clear the topic's current value instead of publishing"),
@@ -35,7 +36,9 @@ enum PubCommand {
     let options = try publishOptions(arguments)
     let client = try NodeConnection.client(arguments)
     if arguments.has("clear") {
-      guard arguments.operands.count == 1 else { throw UsageError("--clear takes no message", hint: "leave out the message, or --clear") }
+      guard arguments.operands.count == 1 else {
+        throw UsageError("--clear takes no message", hint: "leave out the message, or --clear")
+      }
       try show(Publisher(client: client).clear(topic: options.topic), arguments)
       return Command.ExitCode.ok
     }
@@ -57,7 +60,9 @@ enum PubCommand {
     options.idempotencyKey = try header("key", arguments)
     options.ifMatch = try header("if-match", arguments)
     // Read here for the sake of its error, passed on as it was written.
-    if try arguments.duration("ttl", in: .milliseconds(1)...TimeSpan(nanoseconds: Int64.max)) != nil { options.timeToLive = arguments.text("ttl") }
+    if try arguments.duration("ttl", in: .milliseconds(1)...TimeSpan(nanoseconds: Int64.max)) != nil {
+      options.timeToLive = arguments.text("ttl")
+    }
     options.retain = arguments.has("retain")
     options.isAcknowledged = try arguments.choice("ack", of: ["committed", "none"]) != "none"
     return options

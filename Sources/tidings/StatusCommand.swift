@@ -22,7 +22,9 @@ enum StatusCommand {
       Console.print(description.helpText)
       return Command.ExitCode.ok
     }
-    if arguments.text("every") != nil, !arguments.has("watch") { throw UsageError("--every goes with --watch", hint: "add --watch, or leave it out") }
+    if arguments.text("every") != nil, !arguments.has("watch") {
+      throw UsageError("--every goes with --watch", hint: "add --watch, or leave it out")
+    }
     let pause = try arguments.duration("every", in: pauses) ?? .seconds(2)
     let client = try NodeConnection.client(arguments)
     guard arguments.has("watch") else {

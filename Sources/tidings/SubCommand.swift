@@ -10,18 +10,27 @@ enum SubCommand {
   private static let description = CommandDescription(
     name: "tidings sub", synopsis: "[OPTION…] FILTER…", summary: "Follow topics: payloads, one a line, as they come.",
     options: [
-      OptionDescription("since", "WHERE", default: "latest", "where to start: 'latest', 'earliest', a time ago (5m) or a time (2026-01-31T12:00:00Z)"),
+      OptionDescription(
+        "since", "WHERE", default: "latest",
+        "where to start: 'latest', 'earliest', a time ago (5m) or a time (2026-01-31T12:00:00Z)"),
       OptionDescription("last", "COUNT", "start with the last so many messages of each topic"),
       OptionDescription("cursor", "CURSOR", "start behind this cursor"),
-      OptionDescription("cursor-file", "FILE", "start behind the cursor kept in this file, and keep it up to date: kill it, start it, nothing is missed"),
+      OptionDescription(
+        "cursor-file", "FILE",
+        "start behind the cursor kept in this file, and keep it up to date: kill it, start it, nothing is missed"),
       OptionDescription("consumer", "NAME", "start where the node remembers this durable consumer to be"),
       OptionDescription(switch: "retained", "first the current value of every matching topic"),
       OptionDescription("count", "COUNT", letter: "n", "stop after so many messages"),
       OptionDescription(switch: "json", "print whole events instead of payloads"),
     ] + NodeConnection.options,
     operands: 1...mostFilters,
-    notes: ["A filter is a topic in which '+' stands for one level and a last '#' for the rest; in most shells '#' needs quotes."],
-    examples: ["tidings sub 'orders/#'", "tidings sub 'orders/#' --since earliest --json", "tidings sub numbers --cursor-file ~/.numbers-cursor"])
+    notes: [
+      "A filter is a topic in which '+' stands for one level and a last '#' for the rest; in most shells '#' needs quotes."
+    ],
+    examples: [
+      "tidings sub 'orders/#'", "tidings sub 'orders/#' --since earliest --json",
+      "tidings sub numbers --cursor-file ~/.numbers-cursor",
+    ])
 
   static func run(_ words: [String]) throws -> Int32 {
     let arguments = try Arguments(reading: words, for: description)
@@ -41,7 +50,8 @@ enum SubCommand {
     var chance = SystemRandomNumberGenerator()
     let follower = Follower(
       server: try NodeConnection.server(arguments), token: try NodeConnection.token(arguments), request: request,
-      cursorFile: arguments.text("cursor-file").map { CursorFile(path: $0) }, limit: try arguments.number("count", in: 1...Int.max), sink: printer,
+      cursorFile: arguments.text("cursor-file").map { CursorFile(path: $0) },
+      limit: try arguments.number("count", in: 1...Int.max), sink: printer,
       seed: chance.next())
     try follower.run()
     return Command.ExitCode.ok
@@ -49,7 +59,9 @@ enum SubCommand {
 
   private static func start(_ arguments: Arguments) throws(UsageError) -> FollowRequest.Start {
     let given = starts.filter { arguments.text($0) != nil }
-    if given.count > 1 { throw UsageError("--\(given[0]) and --\(given[1]) both say where to start", hint: "leave out one of them") }
+    if given.count > 1 {
+      throw UsageError("--\(given[0]) and --\(given[1]) both say where to start", hint: "leave out one of them")
+    }
     if given == ["consumer"], arguments.text("cursor-file") != nil {
       throw UsageError("--consumer and --cursor-file both keep a place", hint: "leave out one of them")
     }
@@ -78,7 +90,9 @@ enum Moment {
       do throws(UnreadableText) {
         _ = try TimeSpan(reading: text)
       } catch {
-        throw UsageError("\(option) cannot be '\(text)'", hint: "it is 'latest', 'earliest', a time ago (5m, 24h) or a time (2026-01-31T12:00:00Z)")
+        throw UsageError(
+          "\(option) cannot be '\(text)'",
+          hint: "it is 'latest', 'earliest', a time ago (5m, 24h) or a time (2026-01-31T12:00:00Z)")
       }
       return .since(text)
     }

@@ -45,7 +45,8 @@ struct SequenceWindowTests {
   func verdicts() {
     var window = SequenceWindow()
     let verdicts = [1, 2, 5, 3, 3, 5, 4, 6].map { window.take($0) }
-    #expect(verdicts == [.new(skipped: 0), .new(skipped: 0), .new(skipped: 2), .late, .duplicate, .duplicate, .late, .new(skipped: 0)])
+    #expect(
+      verdicts == [.new(skipped: 0), .new(skipped: 0), .new(skipped: 2), .late, .duplicate, .duplicate, .late, .new(skipped: 0)])
   }
 
   @Test("a leap past the window forgets what was before")
@@ -100,7 +101,10 @@ struct AnswerTests {
 
   @Test("a whole answer knows its length, in chunks or counted")
   func whole() {
-    for text in ["HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"] {
+    for text in [
+      "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ] {
       for length in 0...text.utf8.count {
         var bytes = Array(text.utf8.prefix(length))
         let answer = bytes.withUnsafeMutableBytes { WholeAnswer.read($0) }

@@ -47,7 +47,9 @@ struct BenchReportTests {
 
   @Test("any fault makes it one")
   func faults() {
-    for fault in [\BenchReport.lost, \.duplicated, \.outOfOrder, \.refusedPublishes, \.badAnswers] as [WritableKeyPath<BenchReport, Int>] {
+    for fault in [\BenchReport.lost, \.duplicated, \.outOfOrder, \.refusedPublishes, \.badAnswers]
+      as [WritableKeyPath<BenchReport, Int>]
+    {
       var faulty = report()
       faulty[keyPath: fault] = 1
       #expect(!faulty.isFaultless)
@@ -57,21 +59,29 @@ struct BenchReportTests {
     #expect(!short.isFaultless)
   }
 
-  @Test("numbers are rounded, not cut", arguments: [
-    (0.0, 2, "0.00"), (1.005, 1, "1.0"), (1.96, 1, "2.0"), (-0.001, 2, "0.00"), (-1.5, 1, "-1.5"), (12.5, 0, "13"), (0.07, 2, "0.07"),
-  ])
+  @Test(
+    "numbers are rounded, not cut",
+    arguments: [
+      (0.0, 2, "0.00"), (1.005, 1, "1.0"), (1.96, 1, "2.0"), (-0.001, 2, "0.00"), (-1.5, 1, "-1.5"), (12.5, 0, "13"),
+      (0.07, 2, "0.07"),
+    ])
   func decimals(value: Double, places: Int, text: String) {
     #expect(BenchReport.decimal(value, places) == text)
   }
 
-  @Test("only loopback counts as this machine", arguments: [
-    ("http://127.0.0.1:8080", true), ("http://127.5.0.1/", true), ("http://[::1]:80", true), ("http://192.0.2.1:80", false), ("http://[2001:db8::1]:80", false),
-  ])
+  @Test(
+    "only loopback counts as this machine",
+    arguments: [
+      ("http://127.0.0.1:8080", true), ("http://127.5.0.1/", true), ("http://[::1]:80", true), ("http://192.0.2.1:80", false),
+      ("http://[2001:db8::1]:80", false),
+    ])
   func loopback(url: String, isLoopback: Bool) throws {
     #expect(try ServerAddress(url: url).isLoopback == isLoopback)
   }
 
-  @Test("URLs that cannot be measured are refused", arguments: ["", "127.0.0.1:80", "https://127.0.0.1", "http://", "http://127.0.0.1:x", "http://127.0.0.1/v1"])
+  @Test(
+    "URLs that cannot be measured are refused",
+    arguments: ["", "127.0.0.1:80", "https://127.0.0.1", "http://", "http://127.0.0.1:x", "http://127.0.0.1/v1"])
   func badURL(url: String) {
     #expect(throws: BenchFailure.self) { try ServerAddress(url: url) }
   }

@@ -13,7 +13,9 @@ struct ArgumentReaderTests {
       OptionDescription(switch: "json", "machine-readable"),
     ], operands: 1...2)
 
-  func read(_ words: String...) throws(UsageError) -> Arguments { try Arguments(reading: words, for: ArgumentReaderTests.command) }
+  func read(_ words: String...) throws(UsageError) -> Arguments {
+    try Arguments(reading: words, for: ArgumentReaderTests.command)
+  }
 
   func problem(_ words: String...) -> String {
     do throws(UsageError) {
@@ -72,10 +74,16 @@ struct ArgumentReaderTests {
   @Test("numbers, durations and sizes outside their range are refused by name")
   func ranges() throws {
     let arguments = try read("t", "--size", "70000", "--since", "3")
-    #expect(throws: UsageError("--size cannot be '70000'", hint: "it is a whole number from 1 to 10")) { try arguments.number("size", in: 1...10) }
-    #expect(throws: UsageError("--size cannot be '70000'", hint: "it is a size from 1B to 1KiB")) { try arguments.size("size", in: 1...1024) }
+    #expect(throws: UsageError("--size cannot be '70000'", hint: "it is a whole number from 1 to 10")) {
+      try arguments.number("size", in: 1...10)
+    }
+    #expect(throws: UsageError("--size cannot be '70000'", hint: "it is a size from 1B to 1KiB")) {
+      try arguments.size("size", in: 1...1024)
+    }
     #expect(throws: UsageError.self) { try arguments.duration("since", in: .zero ... .seconds(1)) }
-    #expect(throws: UsageError("--since cannot be '3'", hint: "did you mean '30'? it is one of '30', '60'")) { try arguments.choice("since", of: ["30", "60"]) }
+    #expect(throws: UsageError("--since cannot be '3'", hint: "did you mean '30'? it is one of '30', '60'")) {
+      try arguments.choice("since", of: ["30", "60"])
+    }
     #expect(throws: UsageError.self) { try arguments.decimal("size", in: 0...1) }
   }
 

@@ -6,11 +6,14 @@ import Testing
 
 @Suite("What a node is told to be")
 struct ConfigurationTests {
-  func read(_ words: [String] = [], environment: [String: String] = [:], file: String? = nil) throws(UsageError) -> NodeConfiguration {
+  func read(_ words: [String] = [], environment: [String: String] = [:], file: String? = nil) throws(UsageError)
+    -> NodeConfiguration
+  {
     let arguments = try ConfigurationReader.arguments(words)
     var settings: ConfigurationFile?
     if let file { settings = try ConfigurationFile(reading: Bytes(file), name: "node.json5") }
-    return try ConfigurationReader.read(arguments: arguments, environment: environment, file: settings, hostName: "here", processors: 2)
+    return try ConfigurationReader.read(
+      arguments: arguments, environment: environment, file: settings, hostName: "here", processors: 2)
   }
 
   func problem(_ words: [String] = [], environment: [String: String] = [:], file: String? = nil) -> UsageError {
@@ -44,7 +47,8 @@ struct ConfigurationTests {
   @Test("every option can be said in each of the three places, and means the same")
   func everyOption() throws {
     let samples = [
-      "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "cluster": "127.0.0.1:3", "advertise": "10.0.0.1:4",
+      "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "cluster": "127.0.0.1:3",
+      "advertise": "10.0.0.1:4",
       "data": "d", "shards": "3", "retention": "1h,2MiB", "reactors": "5", "durability": "memory", "auth": "none", "origins": "*",
       "reader-buffer": "64KiB", "heartbeat": "5s", "drain-window": "0s", "max-connections": "7", "max-message": "2MiB",
       "diagnostics": "on", "log-format": "json", "log-level": "debug",
@@ -62,7 +66,9 @@ struct ConfigurationTests {
 
   @Test("values are read in their units")
   func units() throws {
-    let configuration = try read(["--retention", "7d", "--reader-buffer", "1MiB", "--heartbeat", "1m30s", "--max-message=65536", "--mqtt", "off"])
+    let configuration = try read([
+      "--retention", "7d", "--reader-buffer", "1MiB", "--heartbeat", "1m30s", "--max-message=65536", "--mqtt", "off",
+    ])
     #expect(configuration.retention == .init(age: .seconds(7 * 86400), bytes: nil))
     #expect(configuration.readerBufferBytes == 1 << 20)
     #expect(configuration.heartbeat == .seconds(90))
@@ -82,47 +88,54 @@ struct ConfigurationTests {
     #expect(error.hint == "did you mean 'durability'?")
   }
 
-  @Test("a bad value is named with the place it was written in", arguments: [
-    ("{\n\n shards: 0 }", "node.json5, line 3: 'shards' cannot be '0'"),
-    ("{ shards: 1.5 }", "node.json5, line 1: 'shards' cannot be '1.5'"),
-    ("{ heartbeat: 15 }", "node.json5, line 1: 'heartbeat' has no unit"),
-    ("{ http: {} }", "node.json5, line 1: 'http' has a value of the wrong kind"),
-    ("{ http: true }", "node.json5, line 1: 'http' has a value of the wrong kind"),
-    ("{ config: 'x' }", "node.json5, line 1: 'config' is not taken inside the file"),
-    ("{ reader_buffer: 65536,\n 'reader-buffer': 65536 }", "node.json5, line 2: 'reader-buffer' was already set in line 1"),
-    ("{ https: 'x:1' }", "node.json5, line 1: 'https': TLS is not available in this version"),
-  ])
+  @Test(
+    "a bad value is named with the place it was written in",
+    arguments: [
+      ("{\n\n shards: 0 }", "node.json5, line 3: 'shards' cannot be '0'"),
+      ("{ shards: 1.5 }", "node.json5, line 1: 'shards' cannot be '1.5'"),
+      ("{ heartbeat: 15 }", "node.json5, line 1: 'heartbeat' has no unit"),
+      ("{ http: {} }", "node.json5, line 1: 'http' has a value of the wrong kind"),
+      ("{ http: true }", "node.json5, line 1: 'http' has a value of the wrong kind"),
+      ("{ config: 'x' }", "node.json5, line 1: 'config' is not taken inside the file"),
+      ("{ reader_buffer: 65536,\n 'reader-buffer': 65536 }", "node.json5, line 2: 'reader-buffer' was already set in line 1"),
+      ("{ https: 'x:1' }", "node.json5, line 1: 'https': TLS is not available in this version"),
+    ])
   func badFileValue(file: String, expected: String) {
     #expect(problem(file: file).problem == expected)
   }
 
   @Test("a file that is not JSON5 is refused with line and column")
   func brokenFile() {
-    #expect(problem(file: "{\n  http: \"127.0.0.1:1\"\n  data: 'x' }").problem.hasPrefix("node.json5, line 3, column 3: expected ','"))
+    #expect(
+      problem(file: "{\n  http: \"127.0.0.1:1\"\n  data: 'x' }").problem.hasPrefix("node.json5, line 3, column 3: expected ','"))
     #expect(problem(file: "[1]").problem == "node.json5, line 1: expected an object, found an array")
   }
 
-  @Test("a bad value of a flag is named", arguments: [
-    (["--http", "8080"], "--http: '8080' has no host"),
-    (["--http", "127.0.0.1"], "--http: '127.0.0.1' has no port"),
-    (["--http", ","], "--http cannot be ','"),
-    (["--http", "127.0.0.1:1,127.0.0.1:1"], "--http names 127.0.0.1:1 twice"),
-    (["--retention", "soon"], "--retention: 'soon' is neither an age nor a size"),
-    (["--retention", "1h,2h"], "--retention has two ages, '1h,2h'"),
-    (["--retention", "1KiB"], "--retention cannot be '1KiB'"),
-    (["--role", "edge"], "--role: the role 'edge' is not available in this version"),
-    (["--role", "egde"], "--role cannot be 'egde'"),
-    (["--auth", "jwt"], "--auth cannot be 'jwt'"),
-    (["--durability", "fsnyc"], "--durability cannot be 'fsnyc'"),
-    (["--origins", "example.org"], "--origins: “example.org” is not an origin"),
-    (["--origins", "https://example.org/"], "--origins: “https://example.org/” is not an origin"),
-    (["--node", ""], "--node cannot be ''"),
-    (["--node", "a\u{1b}[2J"], "--node cannot be 'a\\u{1b}[2J'"),
-    (["--join", "a:1"], "--join: clustering is not available in this version"),
-    (["--jwt-keys=x"], "--jwt-keys: authentication is not available in this version"),
-    (["--shard", "4"], "there is no option --shard"),
-    (["extra"], "'extra' is one argument too many"),
-  ])
+  @Test(
+    "a bad value of a flag is named",
+    arguments: [
+      (["--http", "8080"], "--http: '8080' has no host"),
+      (["--http", "127.0.0.1"], "--http: '127.0.0.1' has no port"),
+      (["--http", ","], "--http cannot be ','"),
+      (["--http", "127.0.0.1:1,127.0.0.1:1"], "--http names 127.0.0.1:1 twice"),
+      (["--retention", "soon"], "--retention: “soon” is not a duration"),
+      (["--retention", "1s,2s"], "--retention has two ages, '1s,2s'"),
+      (["--retention", "24"], "--retention: “24” has no unit"),
+      (["--retention", "1GB,2GB"], "--retention has two sizes, '1GB,2GB'"),
+      (["--retention", "1KiB"], "--retention cannot be '1KiB'"),
+      (["--role", "edge"], "--role: the role 'edge' is not available in this version"),
+      (["--role", "egde"], "--role cannot be 'egde'"),
+      (["--auth", "jwt"], "--auth cannot be 'jwt'"),
+      (["--durability", "fsnyc"], "--durability cannot be 'fsnyc'"),
+      (["--origins", "example.org"], "--origins: “example.org” is not an origin"),
+      (["--origins", "https://example.org/"], "--origins: “https://example.org/” is not an origin"),
+      (["--node", ""], "--node cannot be ''"),
+      (["--node", "a\u{1b}[2J"], "--node cannot be 'a\\u{1b}[2J'"),
+      (["--join", "a:1"], "--join: clustering is not available in this version"),
+      (["--jwt-keys=x"], "--jwt-keys: authentication is not available in this version"),
+      (["--shard", "4"], "there is no option --shard"),
+      (["extra"], "'extra' is one argument too many"),
+    ])
   func badFlag(words: [String], expected: String) {
     #expect(problem(words).problem.hasPrefix(expected))
   }
@@ -131,7 +144,9 @@ struct ConfigurationTests {
   func variables() throws {
     #expect(problem(environment: ["TIDINGS_DURABILTY": "memory"]).hint == "did you mean TIDINGS_DURABILITY?")
     #expect(problem(environment: ["TIDINGS_SHARDS": "many"]).problem == "TIDINGS_SHARDS cannot be 'many'")
-    let configuration = try read(environment: ["TIDINGS_SERVICE_HOST": "10.0.0.1", "TIDINGS_DATA": "", "TIDINGS_URL": "http://x", "HOME": "/"])
+    let configuration = try read(environment: [
+      "TIDINGS_SERVICE_HOST": "10.0.0.1", "TIDINGS_DATA": "", "TIDINGS_URL": "http://x", "HOME": "/",
+    ])
     #expect(configuration.dataFolder == "./tidings-data")
     #expect(configuration.notices == ["the variable TIDINGS_SERVICE_HOST is not an option of tidings serve and is ignored"])
   }
@@ -148,17 +163,22 @@ struct ConfigurationTests {
   @Test("what this version does not serve is taken and said")
   func unserved() throws {
     let configuration = try read(["--mqtt", "127.0.0.1:9151", "--cluster", "127.0.0.1:9152"])
-    #expect(configuration.notices == [
-      "MQTT is not served by this version: nothing listens on 127.0.0.1:9151",
-      "clustering is not served by this version: nothing listens on 127.0.0.1:9152",
-    ])
+    #expect(
+      configuration.notices == [
+        "MQTT is not served by this version: nothing listens on 127.0.0.1:9151",
+        "clustering is not served by this version: nothing listens on 127.0.0.1:9152",
+      ])
   }
 
-  @Test("beyond loopback a node starts only when it was said who may come in", arguments: [
-    ("127.0.0.1:8080", true), ("127.9.9.9:1", true), ("localhost:8080", true), ("[::1]:8080", true), ("[::ffff:127.0.0.1]:8080", true),
-    ("0.0.0.0:8080", false), ("[::]:8080", false), ("192.168.0.1:80", false), ("example.org:80", false), ("127.0.0.1,0.0.0.0:80", false),
-    ("127.evil.example:80", false), ("127.0.0.1:80,[::]:80", false),
-  ])
+  @Test(
+    "beyond loopback a node starts only when it was said who may come in",
+    arguments: [
+      ("127.0.0.1:8080", true), ("127.9.9.9:1", true), ("localhost:8080", true), ("[::1]:8080", true),
+      ("[::ffff:127.0.0.1]:8080", true),
+      ("0.0.0.0:8080", false), ("[::]:8080", false), ("192.168.0.1:80", false), ("example.org:80", false),
+      ("127.0.0.1,0.0.0.0:80", false),
+      ("127.evil.example:80", false), ("127.0.0.1:80,[::]:80", false),
+    ])
   func exposure(address: String, isAllowed: Bool) throws {
     guard address != "127.0.0.1,0.0.0.0:80" else { return #expect(problem(["--http", address]).problem.contains("has no port")) }
     let problem = try read(["--http", address]).exposureProblem

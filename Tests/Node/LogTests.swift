@@ -7,16 +7,22 @@ import Testing
 
 @Suite("Log lines")
 struct LogLineTests {
-  func line(_ format: LogFormat, level: LogLevel = .info, event: String = "started", _ sentence: String? = nil, _ fields: [(String, LogValue)] = []) -> String {
+  func line(
+    _ format: LogFormat, level: LogLevel = .info, event: String = "started", _ sentence: String? = nil,
+    _ fields: [(String, LogValue)] = []
+  ) -> String {
     var buffer = ByteBuffer()
     let time = WallTime(milliseconds: 1_700_000_000_123)
-    LogLine(time: time, level: level, event: event, sentence: sentence, fields: fields.map { (name: $0.0, value: $0.1) }).write(as: format, into: &buffer)
+    LogLine(time: time, level: level, event: event, sentence: sentence, fields: fields.map { (name: $0.0, value: $0.1) }).write(
+      as: format, into: &buffer)
     return buffer.freeze().text
   }
 
   @Test("text is for people: time, level, event, sentence, fields")
   func text() {
-    let fields: [(String, LogValue)] = [("address", "127.0.0.1:80"), ("count", 3), ("took", .span(.milliseconds(1500))), ("why", "no room"), ("ok", true)]
+    let fields: [(String, LogValue)] = [
+      ("address", "127.0.0.1:80"), ("count", 3), ("took", .span(.milliseconds(1500))), ("why", "no room"), ("ok", true),
+    ]
     #expect(
       line(.text, level: .warning, "listening", fields)
         == "2023-11-14T22:13:20.123Z WARN  started: listening address=127.0.0.1:80 count=3 took=1.5s why=\"no room\" ok=true\n")
@@ -24,7 +30,9 @@ struct LogLineTests {
 
   @Test("JSON keeps types, one object a line")
   func json() throws {
-    let text = line(.json, "listening", [("count", 3), ("share", 0.5), ("ok", false), ("who", "a\"b\n"), ("level", "x"), ("odd", .decimal(.nan))])
+    let text = line(
+      .json, "listening",
+      [("count", 3), ("share", 0.5), ("ok", false), ("who", "a\"b\n"), ("level", "x"), ("odd", .decimal(.nan))])
     #expect(text.last == "\n" && !text.dropLast().contains("\n"))
     let value = try JSONValue(parsing: text)
     #expect(value["time"]?.string == "2023-11-14T22:13:20.123Z")

@@ -48,9 +48,12 @@ struct MetricsTests {
         """)
   }
 
-  @Test("numbers are written so that they are read back the same", arguments: [
-    (0.0, "0"), (1.5, "1.5"), (-2.0, "-2"), (1e-9, "1e-09"), (.infinity, "+Inf"), (-.infinity, "-Inf"), (.nan, "NaN"), (1e300, "1e+300"),
-  ])
+  @Test(
+    "numbers are written so that they are read back the same",
+    arguments: [
+      (0.0, "0"), (1.5, "1.5"), (-2.0, "-2"), (1e-9, "1e-09"), (.infinity, "+Inf"), (-.infinity, "-Inf"), (.nan, "NaN"),
+      (1e300, "1e+300"),
+    ])
   func numbers(value: Double, text: String) {
     var writer = MetricsWriter()
     writer.write(.gauge("g", "h"), value)
