@@ -43,13 +43,6 @@ public enum JSONText {
     return value == .min ? nil : -value
   }
 
-  /// The name of a member, which lies between its quotes.
-  public static func name(of member: JSONMember, in bytes: RawSpan) throws(JSONError) -> String {
-    var buffer = ByteBuffer()
-    try decode(bytes, member.name, into: &buffer)
-    return buffer.bytes.text(0..<buffer.count)
-  }
-
   /// Whether a member is named `name`, however the text spells it.
   public static func name(of member: JSONMember, in bytes: RawSpan, is name: StaticString) -> Bool {
     let expected = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
