@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -36,12 +37,21 @@ class Block:
         for line in self.lines:
             if line.startswith("$ "):
                 steps.append(([line[2:]], []))
-            elif steps and not steps[-1][1] and steps[-1][0][-1].endswith("\\"):
+            elif steps and not steps[-1][1] and is_unfinished("\n".join(steps[-1][0])):
                 steps[-1][0].append(line)
             else:
                 assert steps, f"{self.place}: a console block begins with '$ '"
                 steps[-1][1].append(line)
         return [("\n".join(command), shown) for command, shown in steps]
+
+
+def is_unfinished(command):
+    """Whether the shell would ask for more: the line ends with a backslash, or inside quotes."""
+    try:
+        shlex.split(command)
+    except ValueError:
+        return True
+    return command.endswith("\\")
 
 
 def blocks(path):
