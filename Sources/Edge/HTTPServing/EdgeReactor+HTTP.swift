@@ -9,7 +9,7 @@ extension EdgeReactor {
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: HTTPSession) {
     if connection.input.isEmpty {
       let consumed = decode(UnsafeRawBufferPointer(bytes).bytes, connection, session)
-      guard !connection.isClosed, case .http = connection.role else { return }
+      guard keepsInput(connection) else { return }
       if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
     } else {
       // Taken out while it is read: a handler may end or change the connection.
@@ -17,7 +17,7 @@ extension EdgeReactor {
       swap(&input, &connection.input)
       input.append(UnsafeRawBufferPointer(bytes))
       let consumed = decode(input.bytes, connection, session)
-      guard !connection.isClosed, case .http = connection.role else { return }
+      guard keepsInput(connection) else { return }
       if consumed < input.count {
         input.removeFirst(consumed)
         swap(&input, &connection.input)
@@ -25,6 +25,14 @@ extension EdgeReactor {
     }
     guard !connection.isClosed, case .http = connection.role else { return }
     if !connection.input.isEmpty, !session.isPaused { watchTheClock(connection, session) }
+  }
+
+  /// Whether what lies behind a request belongs to someone: to the next request, or to the WebSocket it asked for.
+  private func keepsInput(_ connection: Connection) -> Bool {
+    switch connection.role {
+    case .http, .webSocket: !connection.isClosed
+    case .following, .finishing: false
+    }
   }
 
   /// Decodes as many requests as there are and may be under way. Answers how many bytes are done with.
