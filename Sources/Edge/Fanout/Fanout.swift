@@ -138,6 +138,12 @@ final class Fanout {
     return true
   }
 
+  /// From which offset on everything that `filters` want of `shard` is in its recent pushes; nil while it is not live.
+  func coverage(of filters: [Filter], on shard: ShardID) -> Offset? {
+    // A name without wildcards lies in one shard, and no other will ever say that it is live.
+    feeds[shard.index].coverage(of: filters.filter { $0.shard(among: shardCount).map { $0 == shard } ?? true })
+  }
+
   /// Where members of the audience stand once they have everything in its stream.
   func cursor(of audience: Audience) -> [Offset] {
     audience.shards.map { feeds[$0.index].upTo }

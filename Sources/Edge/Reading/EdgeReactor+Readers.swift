@@ -123,7 +123,7 @@ extension EdgeReactor {
         // A poll asks the shard itself, so that whoever published reads what it published.
         if current.isRead { return true }
       } else if isLive {
-        if let coverage = feed.coverage(of: reader.legs[leg].filters), current.offset >= coverage, current.offset <= feed.upTo {
+        if let coverage = fanout.coverage(of: reader.legs[leg].filters, on: current.shard), current.offset >= coverage, current.offset <= feed.upTo {
           announce(reader, on: connection)
           return readRecent(reader, leg, place, of: connection)
         }
@@ -342,6 +342,7 @@ extension EdgeReactor {
     if case .webSocket(let session) = connection.role { session.keepLegs(of: reader) }
     if let consumer = reader.consumer { bindConsumer(consumer, to: connection) }
     if isHeld { list(connection) }
+    if case .webSocket(let session) = connection.role { runDeferred(connection, session) }
   }
 
   func leaveAudience(_ connection: Connection) {
