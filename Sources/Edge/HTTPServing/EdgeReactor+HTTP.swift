@@ -38,7 +38,7 @@ extension EdgeReactor {
   /// Decodes as many requests as there are and may be under way. Answers how many bytes are done with.
   private func decode(_ input: RawSpan, _ connection: Connection, _ session: HTTPSession) -> Int {
     var offset = 0
-    while !session.isPaused {
+    while !session.isPaused, connection.output.pendingBytes <= RequestLimits.unansweredBytes {
       let rest = input.extracting(offset..<input.byteCount)
       switch session.decoder.next(rest, head: &session.head) {
       case .needMore:
@@ -68,9 +68,7 @@ extension EdgeReactor {
           requestArrived(connection, session, body: session.body.bytes)
         }
         guard !connection.isClosed, case .http = connection.role else { return offset }
-        if session.pending.count >= RequestLimits.pipelined || connection.output.pendingBytes > RequestLimits.unansweredBytes {
-          session.isPaused = true
-        }
+        if session.pending.count >= RequestLimits.pipelined { session.isPaused = true }
       case .failure(let failure):
         refuse(failure, connection, session)
         return input.byteCount
