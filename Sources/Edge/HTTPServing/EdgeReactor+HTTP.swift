@@ -24,7 +24,7 @@ extension EdgeReactor {
       }
     }
     guard !connection.isClosed, case .http = connection.role else { return }
-    if !connection.input.isEmpty, !session.isPaused { watchTheClock(connection, session) }
+    if session.bodyStarted != nil || !connection.input.isEmpty, !isHeldBack(connection) { watchTheClock(connection, session) }
   }
 
   /// Whether what lies behind a request belongs to someone: to the next request, or to the WebSocket it asked for.
@@ -44,6 +44,7 @@ extension EdgeReactor {
       case .needMore:
         return offset
       case .head(let consumed):
+        session.unfinishedSince = nil
         session.headBytes.removeAll()
         session.headBytes.append(rest.extracting(0..<consumed))
         session.body.removeAll()
@@ -61,6 +62,7 @@ extension EdgeReactor {
         offset += consumed
         counters.requests += 1
         session.bodyStarted = nil
+        session.unfinishedSince = nil
         if session.isBodyWhole {
           session.isBodyWhole = false
           requestArrived(connection, session, body: input.extracting(session.wholeBody))
@@ -272,16 +274,16 @@ extension EdgeReactor {
   }
 
   func httpTimerFired(_ connection: Connection, _ session: HTTPSession) {
-    let isUnfinished = session.bodyStarted != nil || (!connection.input.isEmpty && !session.isPaused)
+    let isUnfinished = (session.bodyStarted != nil || !connection.input.isEmpty) && !isHeldBack(connection)
     if session.waitsForEvents {
       waitIsOver(connection, session)
       return
     }
     if isUnfinished {
       let since = session.bodyStarted ?? session.unfinishedSince ?? now
-      let isPaused = now - connection.lastActive >= settings.bodyPause
+      let hasStopped = now - connection.lastActive >= settings.bodyPause
       let allowed = session.bodyStarted == nil ? settings.headTimeout : settings.bodyTimeout
-      if now - since >= allowed || isPaused {
+      if now - since >= allowed || hasStopped {
         let sequence = expect(session, AnswerManner(connection: .close))
         answerProblem(
           connection, session, sequence,
