@@ -51,6 +51,10 @@ extension EdgeReactor {
     }
     connection.mayReadMore = false
     for _ in 0..<Self.readsPerTurn {
+      if connection.endIsInSight, isHeldBack(connection) {
+        connection.mayReadMore = true
+        return
+      }
       switch connection.descriptor.receive(into: readBuffer.baseAddress.unsafelyUnwrapped, count: readBuffer.count) {
       case .bytes(let count):
         connection.lastActive = now
@@ -65,6 +69,7 @@ extension EdgeReactor {
       case .wouldBlock:
         return
       case .closed:
+        connection.endIsInSight = true
         peerFinished(connection)
         return
       case .failed:
@@ -107,6 +112,7 @@ extension EdgeReactor {
   private func peerFinished(_ connection: Connection) {
     switch connection.role {
     case .http(let session):
+      if isCutShort(connection, session) { return refuse(.truncated, connection, session) }
       // Answers under way may still be wanted by a client that only finished sending.
       if session.pending.isEmpty, connection.output.isEmpty { return close(connection) }
       session.peerFinished = true

@@ -89,11 +89,18 @@ extension EdgeReactor {
   }
 
   /// The peer broke the protocol: told once, after the answers before it, and closed.
-  private func refuse(_ failure: HTTPDecodeFailure, _ connection: Connection, _ session: HTTPSession) {
+  func refuse(_ failure: HTTPDecodeFailure, _ connection: Connection, _ session: HTTPSession) {
     counters.protocolErrors += 1
     let sequence = expect(session, AnswerManner(connection: .close))
     answerProblem(connection, session, sequence, Problem(failure.status, "\(failure.sentence)"))
     session.isPaused = true
+  }
+
+  /// Whether the peer's last bytes are the beginning of a request. One empty line behind a request is none.
+  func isCutShort(_ connection: Connection, _ session: HTTPSession) -> Bool {
+    let count = connection.input.count
+    if session.bodyStarted == nil, count > 0, count <= 2, connection.input.bytes.byte(at: 0) == UInt8(ascii: "\r") { return false }
+    return session.decoder.isInsideMessage(pending: count)
   }
 
   // MARK: Requests
