@@ -63,6 +63,7 @@ extension EdgeReactor {
         counters.requests += 1
         session.bodyStarted = nil
         session.unfinishedSince = nil
+        session.owesContinue = false
         if session.isBodyWhole {
           session.isBodyWhole = false
           requestArrived(connection, session, body: input.extracting(session.wholeBody))
@@ -82,10 +83,16 @@ extension EdgeReactor {
   private func headArrived(_ connection: Connection, _ session: HTTPSession) {
     session.route = Route.of(session.head, session.headSpan, diagnostics: settings.diagnostics)
     if session.head.hasBody { session.bodyStarted = now }
-    if session.head.expectsContinue, session.pending.isEmpty {
-      HTTPResponseEncoder.goOn(into: &connection.output.own)
-      list(connection)
-    }
+    session.owesContinue = session.head.expectsContinue
+    if session.pending.isEmpty { payContinue(connection, session) }
+  }
+
+  /// Tells a client that waits for it that its body is welcome, once every answer before that has been given.
+  private func payContinue(_ connection: Connection, _ session: HTTPSession) {
+    guard session.owesContinue else { return }
+    session.owesContinue = false
+    HTTPResponseEncoder.goOn(into: &connection.output.own)
+    list(connection)
   }
 
   /// The peer broke the protocol: told once, after the answers before it, and closed.
@@ -202,11 +209,14 @@ extension EdgeReactor {
     }
     session.pending.removeFirst(given)
     session.firstSequence = (session.firstSequence &+ UInt32(given)) & TicketParts.sequenceMask
-    if session.pending.isEmpty { session.topics.removeAll() }
     session.waitsForEvents = false
     if closes {
       closeWhenSent(connection)
       return
+    }
+    if session.pending.isEmpty {
+      session.topics.removeAll()
+      payContinue(connection, session)
     }
     list(connection)
     wentOn(connection, session)
