@@ -34,11 +34,21 @@ extension EdgeReactor {
   }
 
   private func refuse(_ descriptor: FileDescriptor) {
-    var answer = ByteBuffer(capacity: 256)
-    answer.append(
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nContent-Length: 2\r\nRetry-After: 5\r\nConnection: close\r\n\r\n{}")
+    var problem = Problem(.unavailable, "This node has as many connections as it may have. Come back later, or go to another node.")
+    problem.retryAfterSeconds = 5
+    var body = ByteBuffer(capacity: 256)
+    problem.append(into: &body)
+    var answer = ByteBuffer(capacity: 512)
+    body.withUnsafeBytes { bytes in
+      appendAnswer(.unavailable, "application/problem+json", bytes, AnswerManner(connection: .close), into: &answer) {
+        HTTPFieldEncoder.field("Retry-After", decimal: problem.retryAfterSeconds ?? 1, into: &$0)
+      }
+    }
     // The kernel's buffer of a new socket takes this; a client that is gone already needs no answer.
     _ = answer.withUnsafeBytes { descriptor.send($0.baseAddress.unsafelyUnwrapped, count: $0.count) }
+    descriptor.finishSending()
+    // Unread input would turn the close into a reset, and the answer might be lost.
+    _ = descriptor.receive(into: readBuffer.baseAddress.unsafelyUnwrapped, count: readBuffer.count)
     descriptor.close()
   }
 
