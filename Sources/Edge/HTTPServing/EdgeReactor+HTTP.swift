@@ -106,7 +106,7 @@ extension EdgeReactor {
   /// Whether the peer's last bytes are the beginning of a request. One empty line behind a request is none.
   func isCutShort(_ connection: Connection, _ session: HTTPSession) -> Bool {
     let count = connection.input.count
-    if session.bodyStarted == nil, count > 0, count <= 2, connection.input.bytes.byte(at: 0) == UInt8(ascii: "\r") { return false }
+    if session.bodyStarted == nil, count > 0, count <= 2, connection.input.withUnsafeBytes({ $0[0] == UInt8(ascii: "\r") }) { return false }
     return session.decoder.isInsideMessage(pending: count)
   }
 
