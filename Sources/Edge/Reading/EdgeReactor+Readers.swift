@@ -11,23 +11,31 @@ extension EdgeReactor {
     let shards = Fanout.shards(of: wish.filters, among: settings.shardCount)
     var foreign: String?
     let places = shards.map { shard in
+      var offset = Offset.zero
+      let phase: Reader.Phase
       switch wish.start {
-      case .latest: Reader.Place(shard: shard, offset: .zero, phase: .awaitsLive)
-      case .earliest: Reader.Place(shard: shard, offset: .zero, phase: .start(.earliest))
-      case .time(let time): Reader.Place(shard: shard, offset: .zero, phase: .start(.time(time)))
-      case .last(let count): Reader.Place(shard: shard, offset: .zero, phase: .start(.last(count)))
-      case .current: Reader.Place(shard: shard, offset: .zero, phase: .start(.current))
-      case .cursor(let cursor):
-        cursor.cluster == settings.cluster
-          ? Reader.Place(shard: shard, offset: cursor[shard], phase: .ready)
-          : Reader.Place(shard: shard, offset: .zero, phase: .start(.earliest))
+      case .latest: phase = .awaitsLive
+      case .earliest: phase = .start(.earliest)
+      case .time(let time): phase = .start(.time(time))
+      case .last(let count): phase = .start(.last(count))
+      case .current: phase = .start(.current)
+      case .cursor(let cursor) where cursor.cluster == settings.cluster:
+        offset = cursor[shard]
+        phase = .ready
+      case .cursor: phase = .start(.earliest)
       }
+      return Reader.Place(shard: shard, filters: filters(wish.filters, on: shard), offset: offset, phase: phase)
     }
     if case .cursor(let cursor) = wish.start, cursor.cluster != settings.cluster { foreign = cursor.description }
     var leg = Reader.Leg(
       filters: wish.filters, subscription: subscription, places: places, began: places.map(\.offset), foreign: foreign)
     if case .cursor = wish.start { leg.isResumed = foreign == nil }
     return leg
+  }
+
+  /// Those of `filters` that can match in `shard`: a feed holds no others, so none else may be asked of it.
+  private func filters(_ filters: [Filter], on shard: ShardID) -> [Filter] {
+    filters.filter { $0.shard(among: settings.shardCount).map { $0 == shard } ?? true }
   }
 
   /// Makes `reader` the connection's and sets it going.
@@ -123,7 +131,7 @@ extension EdgeReactor {
         // A poll asks the shard itself, so that whoever published reads what it published.
         if current.isRead { return true }
       } else if isLive {
-        if let coverage = feed.coverage(of: reader.legs[leg].filters), current.offset >= coverage, current.offset <= feed.upTo {
+        if let coverage = feed.coverage(of: current.filters), current.offset >= coverage, current.offset <= feed.upTo {
           announce(reader, on: connection)
           return readRecent(reader, leg, place, of: connection)
         }
@@ -140,7 +148,7 @@ extension EdgeReactor {
   /// Reads on through what was pushed lately. True when the end is reached.
   private func readRecent(_ reader: Reader, _ leg: Int, _ place: Int, of connection: Connection) -> Bool {
     let shard = reader.legs[leg].places[place].shard
-    let filters = reader.legs[leg].filters
+    let filters = reader.legs[leg].places[place].filters
     let wallTime = loop.wallTime
     var isAtEnd = true
     counters.cacheReads += 1
@@ -175,7 +183,7 @@ extension EdgeReactor {
       reader.legs[leg].places[place].shard,
       .read(
         ReadRequest(
-          edge: edge, ticket: TicketParts.make(connection.key, sequence), filters: reader.legs[leg].filters, start: start,
+          edge: edge, ticket: TicketParts.make(connection.key, sequence), filters: reader.legs[leg].places[place].filters, start: start,
           maximumBytes: RequestLimits.readBytes)))
   }
 
@@ -397,7 +405,10 @@ extension EdgeReactor {
         }
       }
     } else {
-      let places = audience.shards.indices.map { Reader.Place(shard: audience.shards[$0], offset: cursor[$0], phase: .ready) }
+      let places = audience.shards.indices.map { index in
+        let shard = audience.shards[index]
+        return Reader.Place(shard: shard, filters: filters(audience.key.filters, on: shard), offset: cursor[index], phase: .ready)
+      }
       legs = [Reader.Leg(filters: audience.key.filters, subscription: "", places: places, began: cursor)]
     }
     for index in legs.indices { legs[index].isAnnounced = true }

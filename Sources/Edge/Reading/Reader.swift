@@ -41,6 +41,8 @@ final class Reader {
 
   struct Place {
     var shard: ShardID
+    /// Those of the leg's filters that can match in this shard.
+    var filters: [Filter]
     var offset: Offset
     var phase: Phase
     /// Whether the last read reached the end of what was committed.
