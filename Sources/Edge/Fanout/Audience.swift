@@ -43,9 +43,12 @@ final class Audience {
   var isAwaited = false
 
   var isDirty = false
+  /// Who is visited next. Flushing goes round and round: what comes while it does is taken along from here on.
   var flushIndex = 0
+  /// Members to visit until everyone has been since the last message came.
   var passRemaining = 0
-  var passMinimum = UInt64.max
+  /// The least advanced place seen since the round began; nobody stands before it when the round ends.
+  var roundMinimum = UInt64.max
 
   /// When the oldest message of this pass was committed.
   var oldestUnsent: WallTime?
@@ -71,7 +74,6 @@ final class Audience {
   /// New bytes are in the stream: everyone is to be visited once more.
   func startPass() {
     passRemaining = members.count
-    passMinimum = UInt64.max
     if flushIndex >= members.count { flushIndex = 0 }
   }
 
@@ -85,6 +87,8 @@ final class Audience {
     let last = members.count - 1
     if index != last {
       members[index] = members[last]
+      // It may have stood where this round has not been yet.
+      roundMinimum = min(roundMinimum, members[index].position)
       moved(members[index].connection, index)
     }
     members.removeLast()

@@ -246,18 +246,22 @@ final class Fanout {
 
   /// Writes to members until all have everything or `budget` writes were made. False if there is more to do.
   func flush(budget: inout Int, wallTime: WallTime, _ outcome: (MemberEvent) -> Void) -> Bool {
-    var done = 0
-    while done < dirty.count, budget > 0 {
-      guard let audience = audiences[dirty[done]] else {
-        done += 1
+    var looked = 0
+    while looked < dirty.count, budget > 0 {
+      guard let audience = audiences[dirty[looked]] else {
+        looked += 1
         continue
       }
       flush(audience, budget: &budget, outcome)
-      if audience.passRemaining > 0 { break }
-      finishPass(audience, wallTime)
-      done += 1
+      if audience.passRemaining > 0 {
+        // Its turn comes again behind the others'.
+        dirty.append(audience.index)
+      } else {
+        finishPass(audience, wallTime)
+      }
+      looked += 1
     }
-    dirty.removeFirst(done)
+    dirty.removeFirst(looked)
     return dirty.isEmpty
   }
 
@@ -266,18 +270,22 @@ final class Fanout {
     var gatheredAt = UInt64.max
     var gathered = (count: 0, bytes: 0)
     while audience.passRemaining > 0, budget > 0 {
+      if audience.flushIndex >= audience.members.count { endRound(audience) }
       let index = audience.flushIndex
-      audience.flushIndex = index + 1 == audience.members.count ? 0 : index + 1
+      audience.flushIndex = index + 1
       audience.passRemaining -= 1
       let member = audience.members[index]
-      if member.position == end { continue }
+      if member.position == end {
+        audience.roundMinimum = min(audience.roundMinimum, end)
+        continue
+      }
       if member.isStalled {
         let lag = end - member.position
         if lag > UInt64(limits.readerBuffer) {
           // The caller turns it into a reader; its place here is filled by another, who may not have been visited.
           outcome(.fellBehind(member.connection))
         } else {
-          audience.passMinimum = min(audience.passMinimum, member.position)
+          audience.roundMinimum = min(audience.roundMinimum, member.position)
         }
         continue
       }
@@ -288,7 +296,7 @@ final class Fanout {
       budget -= 1
       send(audience, index, gathered, outcome)
       if index < audience.members.count, audience.members[index].connection == member.connection {
-        audience.passMinimum = min(audience.passMinimum, audience.members[index].position)
+        audience.roundMinimum = min(audience.roundMinimum, audience.members[index].position)
       }
     }
   }
@@ -320,8 +328,19 @@ final class Fanout {
       latencies[Int(audience.key.format.rawValue)].record(
         milliseconds: wallTime.milliseconds - oldest.milliseconds, times: audience.members.count)
     }
-    audience.stream.trim(
-      to: min(audience.passMinimum, audience.stream.end), arena: &arenas[Int(audience.key.format.rawValue)])
+    // Everyone has been visited since the last byte was appended: whoever is not stalled has it all.
+    var least = audience.stream.end
+    for member in audience.members where member.isStalled { least = min(least, member.position) }
+    audience.stream.trim(to: least, arena: &arenas[Int(audience.key.format.rawValue)])
+    audience.flushIndex = 0
+    audience.roundMinimum = .max
+  }
+
+  /// All members have been visited once more: what lies before the least advanced of them is let go.
+  private func endRound(_ audience: Audience) {
+    audience.flushIndex = 0
+    audience.stream.trim(to: min(audience.roundMinimum, audience.stream.end), arena: &arenas[Int(audience.key.format.rawValue)])
+    audience.roundMinimum = .max
   }
 
   /// What the flush found out about a member.

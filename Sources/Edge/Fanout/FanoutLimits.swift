@@ -9,8 +9,9 @@ public struct FanoutLimits: Sendable {
   public var readerBuffer = 256 << 10
   /// Recently pushed records kept for readers that come back, per shard and reactor.
   public var recentCacheBytes = 2 << 20
-  /// Writes to followers in one turn of the loop, so that publishers are heard in between.
-  public var writesPerTurn = 4096
+  /// Writes to followers in one turn of the loop. Few, so that what is published meanwhile is taken along on the
+  /// way: a round through all followers then carries everything that came while it went.
+  public var writesPerTurn = 64
 
   public init() {}
 }
