@@ -90,9 +90,13 @@ extension EdgeReactor {
     announce(reader, on: connection)
     for legIndex in reader.legs.indices {
       for placeIndex in reader.legs[legIndex].places.indices {
-        guard advance(reader, legIndex, placeIndex, isLive: isLive, of: connection) else { return }
-        if connection.isClosed || connection.output.pendingBytes >= RequestLimits.catchUpWindow { return }
+        // Looked at before what comes next is asked for: a full answer takes nothing more, however much there is.
         if reader.limitReached { return answer(reader, of: connection) }
+        guard advance(reader, legIndex, placeIndex, isLive: isLive, of: connection) else {
+          if reader.limitReached { answer(reader, of: connection) }
+          return
+        }
+        if connection.isClosed || connection.output.pendingBytes >= RequestLimits.catchUpWindow { return }
       }
     }
     announce(reader, on: connection)
