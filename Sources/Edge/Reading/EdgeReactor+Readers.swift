@@ -87,6 +87,7 @@ extension EdgeReactor {
   func pump(_ reader: Reader, of connection: Connection) {
     guard reader.question == nil, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
     let isLive = reader.audience.map { fanout.isLive($0) } ?? false
+    if askNextStart(reader, of: connection) { return }
     announce(reader, on: connection)
     for legIndex in reader.legs.indices {
       for placeIndex in reader.legs[legIndex].places.indices {
@@ -112,6 +113,20 @@ extension EdgeReactor {
     }
   }
 
+  /// Every place learns where it begins before any of them reads on: a cursor told before that would name no place
+  /// where there is one, and a reader that resumed with it would be given what it did not ask for. A place that
+  /// begins at the oldest message can wait, no place is what its cursor says. True while there is one to find out.
+  private func askNextStart(_ reader: Reader, of connection: Connection) -> Bool {
+    for leg in reader.legs.indices {
+      for place in reader.legs[leg].places.indices {
+        guard case .start(let start) = reader.legs[leg].places[place].phase, start != .earliest else { continue }
+        question(reader, leg, place, start, of: connection)
+        return true
+      }
+    }
+    return false
+  }
+
   /// True when the place stands where its shard's feed stands, or, for a poll, where the shard stood.
   private func advance(_ reader: Reader, _ leg: Int, _ place: Int, isLive: Bool, of connection: Connection) -> Bool {
     let current = reader.legs[leg].places[place]
@@ -131,6 +146,13 @@ extension EdgeReactor {
       question(reader, leg, place, start, of: connection)
       return false
     case .ready:
+      if let page = current.held {
+        reader.legs[leg].places[place].held = nil
+        write(page, leg, place, for: reader, of: connection)
+        reader.legs[leg].places[place].isRead = page.upTo >= page.committed
+        makePumpable(connection)
+        return false
+      }
       if reader.audience == nil {
         // A poll asks the shard itself, so that whoever published reads what it published.
         if current.isRead { return true }
@@ -205,16 +227,17 @@ extension EdgeReactor {
         connection.reader = nil
         return answerValue(page, reader.legs[0].places[0].shard, connection)
       }
-      let starts = reader.legs[leg].places[place].phase != .ready
-      if starts {
+      if let start = reader.legs[leg].places[place].start {
         reader.legs[leg].places[place].phase = .ready
         // Until its records are written the place stands before them.
         reader.legs[leg].places[place].offset = page.isCurrentValues ? page.upTo : firstOffset(page).map { Offset($0.value - 1) } ?? page.upTo
-        reader.legs[leg].began[place] = reader.legs[leg].places[place].offset
+        // The last messages of each topic leave out others of their stretch, which another leg may want.
+        if case .last = start { reader.legs[leg].began[place] = page.upTo } else { reader.legs[leg].began[place] = reader.legs[leg].places[place].offset }
         if let foreign = reader.legs[leg].foreign {
           reader.legs[leg].foreign = nil
           tell(GapReason.foreign, from: foreign, reader, leg, connection)
         }
+        if wait(for: start, page, reader, leg, place) { return makePumpable(connection) }
       } else if let gap = page.gap {
         let from = cursorText(of: reader, leg)
         reader.legs[leg].places[place].offset = gap.to
@@ -228,6 +251,19 @@ extension EdgeReactor {
       write(page, leg, place, for: reader, of: connection)
       reader.legs[leg].places[place].isRead = page.upTo >= page.committed
       makePumpable(connection)
+    }
+  }
+
+  /// Keeps a page back while other places do not know yet where they begin. True if it is not to be written now.
+  private func wait(for start: ReadStart, _ page: ReadReply.Page, _ reader: Reader, _ leg: Int, _ place: Int) -> Bool {
+    guard !reader.knowsStarts else { return false }
+    switch start {
+    case .time: return true  // It is read again from where it begins, rather than kept.
+    case .last:
+      // The last messages of each topic are no stretch of the log: they cannot be read again.
+      reader.legs[leg].places[place].held = page
+      return true
+    case .current, .earliest, .latest, .after: return false
     }
   }
 
