@@ -387,9 +387,12 @@ extension EdgeReactor {
     connection.audience = audience
     let isHeld = !connection.output.isEmpty
     connection.memberIndex = audience.join(connection.key, descriptor: connection.descriptor.rawValue, stalled: isHeld)
-    if case .webSocket(let session) = connection.role { session.keepLegs(of: reader) }
     if let consumer = reader.consumer { bindConsumer(consumer, to: connection) }
     if isHeld { list(connection) }
+    if case .webSocket(let session) = connection.role {
+      session.keepLegs(of: reader)
+      runDeferred(connection, session)
+    }
   }
 
   func leaveAudience(_ connection: Connection) {
