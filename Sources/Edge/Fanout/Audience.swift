@@ -96,6 +96,11 @@ final class Audience {
     if isDirty { startPass() }
   }
 
+  /// Whether the stream holds something that the waiter was not told yet.
+  func hasNews(for waiter: SlotKey) -> Bool {
+    waiters.contains { $0.connection == waiter && $0.position < stream.end }
+  }
+
   func remove(waiter: SlotKey) {
     if let at = waiters.firstIndex(where: { $0.connection == waiter }) {
       waiters.swapAt(at, waiters.count - 1)

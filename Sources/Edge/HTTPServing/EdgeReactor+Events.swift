@@ -117,6 +117,8 @@ extension EdgeReactor {
   /// The wait ended without an event.
   func waitIsOver(_ connection: Connection, _ session: HTTPSession) {
     guard let reader = session.waiting else { return }
+    // Something came in this very turn: the turn's end answers with it.
+    if let audience = reader.audience, audience.hasNews(for: connection.key) { return }
     stopWaiting(connection)
     let shards = reader.legs[0].places.map(\.shard)
     for index in reader.legs[0].places.indices { reader.legs[0].places[index].offset = fanout.feeds[shards[index].index].upTo }
