@@ -142,17 +142,20 @@ extension EdgeReactor {
       let end = audience.stream.end
       let told = audience.waiters.filter { $0.position < end }
       audience.waiters.removeAll { $0.position < end }
+      let slot = Int(EventFormat.json.rawValue)
       var sharedFrom = UInt64.max
       var shared: RenderArena.Piece?
       for waiter in told {
         guard let connection = connections[waiter.connection], case .http(let session) = connection.role, let reader = session.waiting else { continue }
         let isPlain = isPlainAnswer(session, reader, audience, waiter.position)
         if isPlain, sharedFrom != waiter.position || shared == nil {
+          if let shared { fanout.arenas[slot].release(shared.chunk) }
           shared = renderShared(audience, from: waiter.position, session)
           sharedFrom = waiter.position
         }
         answerWaiter(connection, session, reader, audience, waiter.position, isPlain ? shared : nil)
       }
+      if let shared { fanout.arenas[slot].release(shared.chunk) }
     }
   }
 
@@ -163,6 +166,7 @@ extension EdgeReactor {
     return audience.stream.messages(from: position) <= limit
   }
 
+  /// The piece is retained: whoever asked releases it.
   private func renderShared(_ audience: Audience, from position: UInt64, _ session: HTTPSession) -> RenderArena.Piece {
     var body = ByteBuffer(capacity: 4096)
     appendWaited(audience, from: position, into: &body)
@@ -174,7 +178,10 @@ extension EdgeReactor {
         buffer.append("\r\nCache-Control: no-store\r\n")
       }
     }
-    return answer.withUnsafeBytes { fanout.arenas[Int(EventFormat.json.rawValue)].place($0) }
+    let slot = Int(EventFormat.json.rawValue)
+    let piece = answer.withUnsafeBytes { fanout.arenas[slot].place($0) }
+    fanout.arenas[slot].retain(piece.chunk)
+    return piece
   }
 
   private func appendWaited(_ audience: Audience, from position: UInt64, into body: inout ByteBuffer) {
