@@ -23,10 +23,11 @@ final class EventRenderer {
 
   // MARK: Cursors
 
-  func appendCursor(_ shards: [ShardID], _ offsets: [Offset], into buffer: inout ByteBuffer) {
+  /// A shard that is not named stands at 0 anyway. Where a reader begins each is named all the same: a client that
+  /// joins several cursors must tell a shard in which nothing was seen from one that holds nothing it wants.
+  func appendCursor(_ shards: [ShardID], _ offsets: [Offset], namingAll: Bool = false, into buffer: inout ByteBuffer) {
     buffer.append(cursorPrefix)
-    // A shard that is not named stands at 0 anyway.
-    for index in shards.indices where offsets[index] > .zero { Cursor.write(shards[index], offsets[index], into: &buffer) }
+    for index in shards.indices where namingAll || offsets[index] > .zero { Cursor.write(shards[index], offsets[index], into: &buffer) }
   }
 
   func appendCursor(_ shard: ShardID, _ offset: Offset, into buffer: inout ByteBuffer) {

@@ -246,7 +246,7 @@ extension EdgeReactor {
     let shards = reader.legs[0].places.map(\.shard)
     let offsets = reader.legs[0].places.map(\.offset)
     var cursor = ByteBuffer(capacity: 64)
-    fanout.renderer.appendCursor(shards, offsets, into: &cursor)
+    fanout.renderer.appendCursor(shards, offsets, namingAll: true, into: &cursor)
     acknowledge(reader, shards, offsets)
     var waits = false
     if case .answer(_, let does) = reader.goal { waits = does }

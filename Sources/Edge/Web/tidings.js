@@ -611,14 +611,16 @@ function readable({ op, data_base64: base64, ...event }) {
   return event;
 }
 
+/** What is neither bytes nor plain text is JSON. Text that is JSON already goes as its bytes, to arrive as they are. */
 function encoded(data, contentType) {
-  if (typeof data === "string") return { data, datacontenttype: contentType ?? "text/plain; charset=utf-8" };
-  if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) {
-    const bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
-    const characters = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-    return { data_base64: btoa(characters), datacontenttype: contentType ?? "application/octet-stream" };
+  if (typeof data === "string" && !/^application\/(.*\+)?json\b/.test(contentType ?? "")) {
+    return { data, datacontenttype: contentType ?? "text/plain; charset=utf-8" };
   }
-  return { data: JSON.stringify(data ?? null), datacontenttype: contentType ?? "application/json" };
+  const isBinary = data instanceof ArrayBuffer || ArrayBuffer.isView(data);
+  if (!isBinary && typeof data !== "string") return { data: data ?? null, datacontenttype: contentType ?? "application/json" };
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data.buffer ?? data, data.byteOffset, data.byteLength);
+  const characters = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return { data_base64: btoa(characters), datacontenttype: contentType ?? "application/octet-stream" };
 }
 
 /** Full jitter: clients that were cut off together do not come back together. */

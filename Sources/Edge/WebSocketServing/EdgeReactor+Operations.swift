@@ -165,7 +165,7 @@ extension EdgeReactor {
         buffer.append("{\"op\":\"subscribed\",\"id\":")
         buffer.append(text: leg.subscription)
         buffer.append(",\"cursor\":\"")
-        fanout.renderer.appendCursor(leg.places.map(\.shard), leg.places.map(\.offset), into: &buffer)
+        fanout.renderer.appendCursor(leg.places.map(\.shard), leg.places.map(\.offset), namingAll: true, into: &buffer)
         buffer.append(leg.isResumed ? "\",\"resumed\":true}" : "\",\"resumed\":false}")
       }
     }

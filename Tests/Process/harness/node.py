@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = ROOT / ".build" / "release" / "tidings"
@@ -121,6 +122,7 @@ class Node:
         return json.loads(body)
 
     def publish(self, topic, body, headers=None, method="POST"):
-        status, _, answer = self.request(method, f"/v1/topics/{topic}", body=body, headers=headers)
+        path = "/v1/topics/" + urllib.parse.quote(topic)
+        status, _, answer = self.request(method, path, body=body.encode() if isinstance(body, str) else body, headers=headers)
         assert status == 200, f"publish to {topic}: {status} {answer[:500]}"
         return json.loads(answer)

@@ -8,6 +8,7 @@ import time
 import urllib.parse
 
 import websockets
+import websockets.exceptions
 
 from .node import BINARY
 from .sse import SSEStream
@@ -40,7 +41,8 @@ class Reader:
     def stop(self):
         self.stopped.set()
         self.interrupt()
-        self.thread.join(10)
+        if self.thread.ident:
+            self.thread.join(10)
 
     def interrupt(self):
         pass
