@@ -101,6 +101,11 @@ final class Audience {
     waiters.contains { $0.connection == waiter && $0.position < stream.end }
   }
 
+  /// Whether the member at `index` is still this connection, takes what it is given, and has not been given all.
+  func isUnderWay(_ index: Int, _ connection: SlotKey, to end: UInt64) -> Bool {
+    index < members.count && members[index].connection == connection && !members[index].isStalled && members[index].position < end
+  }
+
   func remove(waiter: SlotKey) {
     if let at = waiters.firstIndex(where: { $0.connection == waiter }) {
       waiters.swapAt(at, waiters.count - 1)

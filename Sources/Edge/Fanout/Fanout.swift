@@ -295,6 +295,13 @@ final class Fanout {
       }
       budget -= 1
       send(audience, index, gathered, outcome)
+      // One write takes so many parts: the rest follows at once, for nobody may be left in the middle of a message.
+      while audience.isUnderWay(index, member.connection, to: end) {
+        let rest = audience.stream.gather(from: audience.members[index].position, into: vectors)
+        gatheredAt = UInt64.max
+        budget -= 1
+        send(audience, index, rest, outcome)
+      }
       if index < audience.members.count, audience.members[index].connection == member.connection {
         audience.roundMinimum = min(audience.roundMinimum, audience.members[index].position)
       }
