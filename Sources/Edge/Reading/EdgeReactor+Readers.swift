@@ -85,7 +85,8 @@ extension EdgeReactor {
 
   /// Takes the reader as far as it gets without waiting: through recent pushes, to a question, or to its goal.
   func pump(_ reader: Reader, of connection: Connection) {
-    guard reader.question == nil, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
+    // Whoever's socket takes nothing is not read for: it keeps its place, and goes on when the socket drains.
+    guard reader.question == nil, !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
     let isLive = reader.audience.map { fanout.isLive($0) } ?? false
     if askNextStart(reader, of: connection) { return }
     announce(reader, on: connection)
