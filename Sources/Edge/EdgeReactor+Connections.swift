@@ -182,6 +182,7 @@ extension EdgeReactor {
         connection.output.sent += sent
       case .wouldBlock:
         connection.isBlocked = true
+        connection.output.compact()
         return false
       case .closed, .failed:
         close(connection)
