@@ -24,18 +24,23 @@ extension EdgeReactor {
       }
     }
     guard !connection.isClosed, case .http = connection.role else { return }
-    if !connection.input.isEmpty, !session.isPaused { watchTheClock(connection, session) }
+    if connection.input.isEmpty, session.bodyStarted == nil {
+      session.unfinishedSince = nil
+    } else if !isHeldBack(connection) {
+      watchTheClock(connection, session)
+    }
   }
 
   /// Decodes as many requests as there are and may be under way. Answers how many bytes are done with.
   private func decode(_ input: RawSpan, _ connection: Connection, _ session: HTTPSession) -> Int {
     var offset = 0
-    while !session.isPaused {
+    while !isHeldBack(connection) {
       let rest = input.extracting(offset..<input.byteCount)
       switch session.decoder.next(rest, head: &session.head) {
       case .needMore:
         return offset
       case .head(let consumed):
+        session.unfinishedSince = nil
         session.headBytes.removeAll()
         session.headBytes.append(rest.extracting(0..<consumed))
         session.body.removeAll()
@@ -53,6 +58,7 @@ extension EdgeReactor {
         offset += consumed
         counters.requests += 1
         session.bodyStarted = nil
+        session.unfinishedSince = nil
         if session.isBodyWhole {
           session.isBodyWhole = false
           requestArrived(connection, session, body: input.extracting(session.wholeBody))
@@ -60,9 +66,7 @@ extension EdgeReactor {
           requestArrived(connection, session, body: session.body.bytes)
         }
         guard !connection.isClosed, case .http = connection.role else { return offset }
-        if session.pending.count >= RequestLimits.pipelined || connection.output.pendingBytes > RequestLimits.unansweredBytes {
-          session.isPaused = true
-        }
+        if session.pending.count >= RequestLimits.pipelined { session.isPaused = true }
       case .failure(let failure):
         refuse(failure, connection, session)
         return input.byteCount
@@ -266,7 +270,7 @@ extension EdgeReactor {
   }
 
   func httpTimerFired(_ connection: Connection, _ session: HTTPSession) {
-    let isUnfinished = session.bodyStarted != nil || (!connection.input.isEmpty && !session.isPaused)
+    let isUnfinished = (session.bodyStarted != nil || !connection.input.isEmpty) && !isHeldBack(connection)
     if session.waitsForEvents {
       waitIsOver(connection, session)
       return
