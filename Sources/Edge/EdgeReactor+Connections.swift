@@ -79,7 +79,7 @@ extension EdgeReactor {
   /// A client that does not take its answers is not asked for more.
   func isHeldBack(_ connection: Connection) -> Bool {
     switch connection.role {
-    case .http(let session): session.isPaused || connection.output.pendingBytes > RequestLimits.unansweredBytes
+    case .http(let session): session.isPaused || session.isEnding || connection.output.pendingBytes > RequestLimits.unansweredBytes
     case .webSocket: connection.output.pendingBytes > RequestLimits.unansweredBytes
     case .following, .finishing: false
     }

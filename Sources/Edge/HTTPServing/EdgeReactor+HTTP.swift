@@ -89,7 +89,6 @@ extension EdgeReactor {
     counters.protocolErrors += 1
     let sequence = expect(session, AnswerManner(connection: .close))
     answerProblem(connection, session, sequence, Problem(failure.status, "\(failure.sentence)"))
-    session.isPaused = true
   }
 
   // MARK: Requests
@@ -167,7 +166,7 @@ extension EdgeReactor {
   func expect(_ session: HTTPSession, _ manner: AnswerManner) -> UInt32 {
     let sequence = session.nextSequence
     session.pending.append(PendingAnswer(manner: manner))
-    if manner.closes { session.isPaused = true }
+    if manner.closes { session.isEnding = true }
     return sequence
   }
 

@@ -29,6 +29,8 @@ final class HTTPSession {
   /// A request that can only begin when all before it are answered.
   var deferred: DeferredRequest?
   var peerFinished = false
+  /// A request was read that ends the connection: whatever comes behind it is not looked at.
+  var isEnding = false
   /// A long-poll that waits for its first event, until when, and what it waits with.
   var waitsForEvents = false
   var waitUntil: Instant?
