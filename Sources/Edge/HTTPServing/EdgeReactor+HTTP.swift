@@ -59,6 +59,7 @@ extension EdgeReactor {
         counters.requests += 1
         session.bodyStarted = nil
         session.unfinishedSince = nil
+        defer { session.forgetBody() }
         if session.isBodyWhole {
           session.isBodyWhole = false
           requestArrived(connection, session, body: input.extracting(session.wholeBody))
@@ -190,7 +191,7 @@ extension EdgeReactor {
     }
     session.pending.removeFirst(given)
     session.firstSequence = (session.firstSequence &+ UInt32(given)) & TicketParts.sequenceMask
-    if session.pending.isEmpty { session.topics.removeAll() }
+    session.forgetTopics()
     session.waitsForEvents = false
     if closes {
       closeWhenSent(connection)
