@@ -9,7 +9,9 @@ extension EdgeReactor {
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: HTTPSession) {
     if connection.input.isEmpty {
       let consumed = decode(UnsafeRawBufferPointer(bytes).bytes, connection, session)
-      guard !connection.isClosed, case .http = connection.role else { return }
+      guard !connection.isClosed, case .http = connection.role else {
+        return handOn(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[consumed...]), of: connection)
+      }
       if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
     } else {
       // Taken out while it is read: a handler may end or change the connection.
@@ -17,7 +19,9 @@ extension EdgeReactor {
       swap(&input, &connection.input)
       input.append(UnsafeRawBufferPointer(bytes))
       let consumed = decode(input.bytes, connection, session)
-      guard !connection.isClosed, case .http = connection.role else { return }
+      guard !connection.isClosed, case .http = connection.role else {
+        return input.withUnsafeBytes { handOn(UnsafeRawBufferPointer(rebasing: $0[consumed...]), of: connection) }
+      }
       if consumed < input.count {
         input.removeFirst(consumed)
         swap(&input, &connection.input)
@@ -29,6 +33,13 @@ extension EdgeReactor {
     } else if !isHeldBack(connection) {
       watchTheClock(connection, session)
     }
+  }
+
+  /// What came behind the request that made the connection a WebSocket is the first of its frames.
+  private func handOn(_ rest: UnsafeRawBufferPointer, of connection: Connection) {
+    guard !rest.isEmpty, !connection.isClosed, case .webSocket(let session) = connection.role else { return }
+    connection.input.append(rest)
+    receive(UnsafeMutableRawBufferPointer(start: nil, count: 0), on: connection, session)
   }
 
   /// Decodes as many requests as there are and may be under way. Answers how many bytes are done with.
