@@ -40,6 +40,9 @@ final class Connection {
   /// More input may lie in the socket than was read in this turn.
   var mayReadMore = false
 
+  /// The kernel said that the peer sends nothing more: the end is there to be read.
+  var hasEnd = false
+
   var timer: TimerID?
   var lastActive: Instant
   /// Whether the client came from an address beyond this machine.

@@ -56,8 +56,8 @@ extension EdgeReactor {
         connection.lastActive = now
         receive(UnsafeMutableRawBufferPointer(rebasing: readBuffer[..<count]), on: connection)
         if connection.isClosed { return }
-        // A short read left nothing behind; what comes later is told anew.
-        if count < readBuffer.count { return }
+        // A short read left nothing behind; what comes later is told anew. Only the end was told already.
+        if count < readBuffer.count, !connection.hasEnd { return }
         if isHeldBack(connection) {
           connection.mayReadMore = true
           return

@@ -90,7 +90,8 @@ public final class EdgeReactor {
       connection.isBlocked = false
       write(connection)
     }
-    if readiness.contains(.readable) || readiness.contains(.hangup) {
+    if readiness.contains(.peerFinished) || readiness.contains(.hangup) { connection.hasEnd = true }
+    if readiness.contains(.readable) || connection.hasEnd {
       if !connection.isClosed { read(connection) }
     }
     if readiness.contains(.error), !connection.isClosed { close(connection) }
