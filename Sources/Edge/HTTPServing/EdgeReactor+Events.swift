@@ -250,7 +250,7 @@ extension EdgeReactor {
     acknowledge(reader, shards, offsets)
     var waits = false
     if case .answer(_, let does) = reader.goal { waits = does }
-    let isEmpty = reader.eventCount == 0 && reader.gaps.count == 0
+    let isEmpty = reader.eventCount == 0 && reader.gap == nil
     let tag = cursor.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     let isUnchanged = isEmpty && (session.ifNoneMatch.map { EdgeReactor.matches($0, tag) } ?? false)
     session.ifNoneMatch = nil
@@ -265,9 +265,9 @@ extension EdgeReactor {
     body.append("],\"cursor\":\"")
     body.append(cursor.bytes)
     body.append(UInt8(ascii: "\""))
-    if reader.gaps.count > 0 {
+    if let gap = reader.gap {
       body.append(",\"gap\":")
-      reader.gaps.withUnsafeBytes { body.append($0) }
+      fanout.renderer.appendGap(gap, operation: false, into: &body)
     }
     body.append(UInt8(ascii: "}"))
     let status: HTTPStatus = isUnchanged ? .notModified : waits && isEmpty ? .noContent : .ok

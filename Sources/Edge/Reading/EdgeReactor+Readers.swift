@@ -110,7 +110,7 @@ extension EdgeReactor {
       then(self, connection, Cursor(cluster: settings.cluster, positions: places.map { Position($0.shard, $0.offset) }))
     case .follow: join(reader, connection)
     case .answer(_, let waits):
-      if reader.eventCount > 0 || reader.gaps.count > 0 || !waits { answer(reader, of: connection) } else { wait(reader, connection) }
+      if reader.eventCount > 0 || reader.gap != nil || !waits { answer(reader, of: connection) } else { wait(reader, connection) }
     }
   }
 
@@ -346,7 +346,8 @@ extension EdgeReactor {
     switch reader.goal {
     case .value, .locate: break
     case .answer:
-      if reader.gaps.count == 0 { fanout.renderer.appendGap(gap, operation: false, into: &reader.gaps) }
+      // An answer has one gap: from where the first shard's begins to where every shard's has ended.
+      if reader.gap == nil { reader.gap = gap } else { reader.gap?.to = gap.to }
     case .follow(let format):
       let shards = reader.shards
       fanout.renderer.appendGapEvent(gap, as: format, shards: shards, offsets: reader.offsets(of: shards), into: &connection.output.own)

@@ -96,7 +96,7 @@ final class Reader {
   // For answers.
   var events = ByteBuffer()
   var eventCount = 0
-  var gaps = ByteBuffer()
+  var gap: Gap?
 
   init(goal: Goal, legs: [Leg]) {
     self.goal = goal
