@@ -252,7 +252,7 @@ extension EdgeReactor {
     if case .answer(_, let does) = reader.goal { waits = does }
     let isEmpty = reader.eventCount == 0 && reader.gap == nil
     let tag = cursor.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-    let isUnchanged = isEmpty && (session.ifNoneMatch.map { EdgeReactor.matches($0, tag) } ?? false)
+    let isUnchanged = !waits && reader.gap == nil && (session.ifNoneMatch.map { EdgeReactor.matches($0, tag) } ?? false)
     session.ifNoneMatch = nil
     session.isPaused = false
     setTimer(connection, after: settings.idleTimeout)
