@@ -118,6 +118,10 @@ extension EdgeReactor {
       case .refused: isRefusedOrigin = true
       }
     }
+    if isDraining, route.isLasting {
+      let problem = Problem(.unavailable, "The node is going down: it takes no new followers. Connect again, to another node.")
+      return answerProblem(connection, session, expect(session, manner), problem)
+    }
     if isRefusedOrigin {
       let sequence = expect(session, manner)
       return answerProblem(
@@ -204,7 +208,8 @@ extension EdgeReactor {
     session.firstSequence = (session.firstSequence &+ UInt32(given)) & TicketParts.sequenceMask
     session.forgetTopics()
     session.waitsForEvents = false
-    if closes {
+    // A node that drains keeps nobody for a next request.
+    if closes || (isDraining && session.pending.isEmpty && session.deferred == nil && connection.input.isEmpty) {
       closeWhenSent(connection)
       return
     }
