@@ -147,7 +147,7 @@ public final class EdgeReactor {
   }
 
   /// Whether a turn's end has more to ask of the shards: readers that were woken by what the shards answered.
-  public var hasRequests: Bool { !pumpable.isEmpty }
+  public var hasRequests: Bool { !pumpable.isEmpty || !fanout.woken.isEmpty }
 
   /// Numbers questions of connections; what comes back with an older number is not waited for any more.
   func nextSequence() -> UInt32 {
@@ -166,7 +166,7 @@ public final class EdgeReactor {
       unread.removeAll(keepingCapacity: true)
       for key in again { if let connection = connections[key], !connection.isClosed { read(connection) } }
     }
-    if !unread.isEmpty || !listed.isEmpty || !pumpable.isEmpty || hasBatches { loop.wakeImmediately() }
+    if !unread.isEmpty || !listed.isEmpty || hasRequests || hasBatches { loop.wakeImmediately() }
   }
 
   private var hasBatches: Bool { batches.contains { $0 != nil } }

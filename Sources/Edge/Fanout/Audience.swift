@@ -41,6 +41,8 @@ final class Audience {
   var isAnswerable = false
   /// Listed as having readers.
   var isAwaited = false
+  /// Listed as having readers that may go on.
+  var isWoken = false
 
   var isDirty = false
   /// Who is visited next. Flushing goes round and round: what comes while it does is taken along from here on.

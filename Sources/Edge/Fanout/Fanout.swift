@@ -34,6 +34,8 @@ final class Fanout {
   private(set) var dirty: [Int] = []
   /// Audiences whose waiters have something to be told.
   var answerable: [Int] = []
+  /// Audiences whose readers may go on.
+  var woken: [Audience] = []
   /// Audiences that have readers on their way.
   private var awaited: [Int] = []
   var counters = FanoutCounters()

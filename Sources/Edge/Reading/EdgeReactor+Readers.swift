@@ -65,6 +65,11 @@ extension EdgeReactor {
 
   func pumpReaders() {
     var index = 0
+    // However much came for an audience, its readers are looked at once for it.
+    while let audience = fanout.woken.popLast() {
+      audience.isWoken = false
+      pumpable.append(contentsOf: audience.readers)
+    }
     while index < pumpable.count {
       if let connection = connections[pumpable[index]], let reader = connection.reader, !connection.isClosed {
         pump(reader, of: connection)
@@ -77,7 +82,10 @@ extension EdgeReactor {
   /// Something moved on `shard`: readers on their way to an audience there may go on.
   func pumpReadersWaiting(on shard: ShardID) {
     fanout.forEachAwaited { audience in
-      if audience.places[shard.index] >= 0 { pumpable.append(contentsOf: audience.readers) }
+      if !audience.isWoken, audience.places[shard.index] >= 0 {
+        audience.isWoken = true
+        fanout.woken.append(audience)
+      }
     }
   }
 
