@@ -16,7 +16,7 @@ struct EncoderTests {
     let body = latin("{}")
     let text = written {
       HTTPResponseEncoder.answer(
-        .ok, type: "application/json", body: body.span.bytes, connection: .close, date: "Sat, 21 Nov 2026 03:00:00 GMT",
+        .ok, type: "application/json", body: body.span.bytes, connection: .close, date: Bytes("Sat, 21 Nov 2026 03:00:00 GMT"),
         into: &$0)
     }
     let head =
@@ -24,7 +24,7 @@ struct EncoderTests {
     #expect(text == head + "{}")
     let headOnly = written {
       HTTPResponseEncoder.answer(
-        .ok, type: "application/json", body: body.span.bytes, connection: .close, date: "Sat, 21 Nov 2026 03:00:00 GMT",
+        .ok, type: "application/json", body: body.span.bytes, connection: .close, date: Bytes("Sat, 21 Nov 2026 03:00:00 GMT"),
         includesBody: false, into: &$0)
     }
     #expect(headOnly == head)
