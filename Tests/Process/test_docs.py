@@ -92,7 +92,7 @@ class Document:
         self.node = None
 
     def run(self):
-        starts_its_own = any("tidings serve" in line for block in self.blocks if block.kind == "console" for line in block.lines)
+        starts_its_own = any(re.search(r"tidings serve.*&", line) for block in self.blocks if block.kind == "console" for line in block.lines)
         needs_one = any(block.kind in ("console", "websocket") for block in self.blocks)
         try:
             if needs_one and not starts_its_own:
