@@ -39,9 +39,8 @@ final class Connection {
   var isClosed = false
   /// More input may lie in the socket than was read in this turn.
   var mayReadMore = false
-
-  /// The kernel said that the peer sends nothing more: the end is there to be read.
-  var hasEnd = false
+  /// The peer has said that it sends no more; its last bytes may still lie in the socket.
+  var endIsInSight = false
 
   var timer: TimerID?
   var lastActive: Instant

@@ -90,8 +90,8 @@ public final class EdgeReactor {
       connection.isBlocked = false
       write(connection)
     }
-    if readiness.contains(.peerFinished) || readiness.contains(.hangup) { connection.hasEnd = true }
-    if readiness.contains(.readable) || connection.hasEnd {
+    if readiness.contains(.peerFinished) || readiness.contains(.hangup) { connection.endIsInSight = true }
+    if readiness.contains(.readable) || connection.endIsInSight {
       if !connection.isClosed { read(connection) }
       // Nobody is left to wait, or nobody who could ask again: told at once rather than in a minute.
       if connection.hasEnd, case .http(let session) = connection.role, session.waitsForEvents { waitIsOver(connection, session) }

@@ -9,9 +9,7 @@ extension EdgeReactor {
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: HTTPSession) {
     if connection.input.isEmpty {
       let consumed = decode(UnsafeRawBufferPointer(bytes).bytes, connection, session)
-      guard !connection.isClosed, case .http = connection.role else {
-        return handOn(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[consumed...]), of: connection)
-      }
+      guard keepsInput(connection) else { return }
       if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
     } else {
       // Taken out while it is read: a handler may end or change the connection.
@@ -19,9 +17,7 @@ extension EdgeReactor {
       swap(&input, &connection.input)
       input.append(UnsafeRawBufferPointer(bytes))
       let consumed = decode(input.bytes, connection, session)
-      guard !connection.isClosed, case .http = connection.role else {
-        return input.withUnsafeBytes { handOn(UnsafeRawBufferPointer(rebasing: $0[consumed...]), of: connection) }
-      }
+      guard keepsInput(connection) else { return }
       if consumed < input.count {
         input.removeFirst(consumed)
         swap(&input, &connection.input)
@@ -35,11 +31,12 @@ extension EdgeReactor {
     }
   }
 
-  /// What came behind the request that made the connection a WebSocket is the first of its frames.
-  private func handOn(_ rest: UnsafeRawBufferPointer, of connection: Connection) {
-    guard !rest.isEmpty, !connection.isClosed, case .webSocket(let session) = connection.role else { return }
-    connection.input.append(rest)
-    receive(UnsafeMutableRawBufferPointer(start: nil, count: 0), on: connection, session)
+  /// Whether what lies behind a request belongs to someone: to the next request, or to the WebSocket it asked for.
+  private func keepsInput(_ connection: Connection) -> Bool {
+    switch connection.role {
+    case .http, .webSocket: !connection.isClosed
+    case .following, .finishing: false
+    }
   }
 
   /// Decodes as many requests as there are and may be under way. Answers how many bytes are done with.
@@ -70,6 +67,7 @@ extension EdgeReactor {
         counters.requests += 1
         session.bodyStarted = nil
         session.unfinishedSince = nil
+        session.owesContinue = false
         defer { session.forgetBody() }
         if session.isBodyWhole {
           session.isBodyWhole = false
@@ -90,17 +88,30 @@ extension EdgeReactor {
   private func headArrived(_ connection: Connection, _ session: HTTPSession) {
     session.route = Route.of(session.head, session.headSpan, diagnostics: settings.diagnostics)
     if session.head.hasBody { session.bodyStarted = now }
-    if session.head.expectsContinue, session.pending.isEmpty {
-      HTTPResponseEncoder.goOn(into: &connection.output.own)
-      list(connection)
-    }
+    session.owesContinue = session.head.expectsContinue
+    if session.pending.isEmpty { payContinue(connection, session) }
+  }
+
+  /// Tells a client that waits for it that its body is welcome, once every answer before that has been given.
+  private func payContinue(_ connection: Connection, _ session: HTTPSession) {
+    guard session.owesContinue else { return }
+    session.owesContinue = false
+    HTTPResponseEncoder.goOn(into: &connection.output.own)
+    list(connection)
   }
 
   /// The peer broke the protocol: told once, after the answers before it, and closed.
-  private func refuse(_ failure: HTTPDecodeFailure, _ connection: Connection, _ session: HTTPSession) {
+  func refuse(_ failure: HTTPDecodeFailure, _ connection: Connection, _ session: HTTPSession) {
     counters.protocolErrors += 1
     let sequence = expect(session, AnswerManner(connection: .close))
     answerProblem(connection, session, sequence, Problem(failure.status, "\(failure.sentence)"))
+  }
+
+  /// Whether the peer's last bytes are the beginning of a request. One empty line behind a request is none.
+  func isCutShort(_ connection: Connection, _ session: HTTPSession) -> Bool {
+    let count = connection.input.count
+    if session.bodyStarted == nil, count > 0, count <= 2, connection.input.withUnsafeBytes({ $0[0] == UInt8(ascii: "\r") }) { return false }
+    return session.decoder.isInsideMessage(pending: count)
   }
 
   // MARK: Requests
@@ -213,6 +224,10 @@ extension EdgeReactor {
       closeWhenSent(connection)
       return
     }
+    if session.pending.isEmpty {
+      session.topics.removeAll()
+      payContinue(connection, session)
+    }
     list(connection)
     wentOn(connection, session)
   }
@@ -293,9 +308,9 @@ extension EdgeReactor {
     }
     if isUnfinished {
       let since = session.bodyStarted ?? session.unfinishedSince ?? now
-      let isPaused = now - connection.lastActive >= settings.bodyPause
+      let hasStopped = now - connection.lastActive >= settings.bodyPause
       let allowed = session.bodyStarted == nil ? settings.headTimeout : settings.bodyTimeout
-      if now - since >= allowed || isPaused {
+      if now - since >= allowed || hasStopped {
         let sequence = expect(session, AnswerManner(connection: .close))
         answerProblem(
           connection, session, sequence,

@@ -15,6 +15,8 @@ final class HTTPSession {
   /// The request's route, decided when its head was whole.
   var route: Route?
   var bodyStarted: Instant?
+  /// The client waits for `100 Continue`, and answers before that are still owed.
+  var owesContinue = false
   /// Since when something incomplete has been lying here.
   var unfinishedSince: Instant?
 

@@ -74,6 +74,7 @@ extension Route {
     case "/v1/echo" where diagnostics:
       if head.asksForWebSocket { return .echoSocket }
       return only("GET, HEAD, POST") { $0 == .get || $0 == .post || $0 == .head ? .echo : nil }
+    case "*": return optionsRoute(head, "GET, HEAD, POST, PUT, DELETE, QUERY, OPTIONS")
     default: break
     }
     if let rest = HTTPPath.rest(of: path, in: span, after: "/v1/consumers/") {

@@ -49,7 +49,8 @@ class Report(unittest.TestResult):
         super().addSubTest(test, subtest, error)
         if error is not None:
             self.line("✘", test, f": {subtest._subDescription()}")
-            print((self.failures + self.errors)[-1][1], flush=True)
+            mine = self.failures if issubclass(error[0], test.failureException) else self.errors
+            print(mine[-1][1], flush=True)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
