@@ -103,7 +103,7 @@ let testTargets: [Target] =
     tests("Replica", ["Replica", "Journal", "Shard", "Feeds"]),
     tests("Reactor", ["Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
-    tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security"]),
+    tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security", "Reactor"]),
     tests("Node", ["Node", "JSON", "Security"]),
     tests("Client", ["Client", "HTTP", "JSON"]),
     tests("Bench", ["Bench", "JSON"]),

@@ -89,6 +89,14 @@ struct OutputQueue: ~Copyable {
     return total
   }
 
+  /// Moves what is left down once most of the buffer has been sent: one that is filled as fast as it drains
+  /// would hold everything it ever sent.
+  mutating func compact() {
+    guard sent > Self.keptCapacity, sent > own.count / 2 else { return }
+    own.removeFirst(sent)
+    sent = 0
+  }
+
   /// Forgets what has been sent; idle connections keep no memory.
   mutating func settle(keepingMemory: Bool) {
     if own.count == sent {

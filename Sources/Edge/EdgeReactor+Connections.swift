@@ -61,10 +61,6 @@ extension EdgeReactor {
     }
     connection.mayReadMore = false
     for _ in 0..<Self.readsPerTurn {
-      if connection.endIsInSight, isHeldBack(connection) {
-        connection.mayReadMore = true
-        return
-      }
       switch connection.descriptor.receive(into: readBuffer.baseAddress.unsafelyUnwrapped, count: readBuffer.count) {
       case .bytes(let count):
         connection.lastActive = now
@@ -94,7 +90,7 @@ extension EdgeReactor {
   /// A client that does not take its answers is not asked for more.
   func isHeldBack(_ connection: Connection) -> Bool {
     switch connection.role {
-    case .http(let session): session.isPaused || connection.output.pendingBytes > RequestLimits.unansweredBytes
+    case .http(let session): session.isPaused || session.isEnding || connection.output.pendingBytes > RequestLimits.unansweredBytes
     case .webSocket: connection.output.pendingBytes > RequestLimits.unansweredBytes
     case .following, .finishing: false
     }
@@ -198,6 +194,7 @@ extension EdgeReactor {
         connection.output.sent += sent
       case .wouldBlock:
         connection.isBlocked = true
+        connection.output.compact()
         return false
       case .closed, .failed:
         close(connection)

@@ -23,7 +23,8 @@ public struct FeedClient {
   private var wants: [Filter: Want] = [:]
   private var liveCount = 0
   private var additions: [Filter] = []
-  private var removals: [Filter] = []
+  /// Let go and not told to the shard yet: until then they are live as before.
+  private var removals: [(filter: Filter, liveFrom: Offset?)] = []
   private var asked: [(ticket: Ticket, filters: [Filter])] = []
   private var nextTicket: UInt64 = 1
 
@@ -43,8 +44,14 @@ public struct FeedClient {
       wants[filter]!.holders += 1
       return
     }
+    if let index = removals.firstIndex(where: { $0.filter == filter }) {
+      // The shard never heard of the release: telling it to add what it has would leave it there for ever.
+      let liveFrom = removals.remove(at: index).liveFrom
+      wants[filter] = Want(holders: 1, liveFrom: liveFrom)
+      if liveFrom != nil { liveCount += 1 }
+      return
+    }
     wants[filter] = Want(holders: 1, liveFrom: nil)
-    if let index = removals.firstIndex(of: filter) { removals.remove(at: index) }
     additions.append(filter)
   }
 
@@ -61,14 +68,14 @@ public struct FeedClient {
     if let index = additions.firstIndex(of: filter) {
       additions.remove(at: index)
     } else {
-      removals.append(filter)
+      removals.append((filter, want.liveFrom))
     }
   }
 
   /// The change to send to the shard, if any; it is answered with the same ticket.
   public mutating func change(for edge: EdgeID) -> InterestChange? {
     guard hasChange else { return nil }
-    let change = InterestChange(edge: edge, ticket: Ticket(nextTicket), add: additions, remove: removals)
+    let change = InterestChange(edge: edge, ticket: Ticket(nextTicket), add: additions, remove: removals.map(\.filter))
     if !additions.isEmpty { asked.append((change.ticket, additions)) }
     nextTicket += 1
     additions.removeAll()

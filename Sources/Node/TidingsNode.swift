@@ -39,7 +39,7 @@ public enum TidingsNode {
       store = try BrokerStore(
         path: configuration.dataFolder,
         fresh: NodeIdentity(node: NodeID(random.next()), cluster: ClusterID(random.next()), shards: configuration.shards),
-        holder: configuration.name, durability: configuration.durability == .fsync ? .fsync : .memory)
+        holder: "node \(configuration.name), process \(getpid()), since \(SystemClock.wall().timestamp)", durability: configuration.durability == .fsync ? .fsync : .memory)
     } catch {
       log.error("data-directory", error.description, ["path": LogValue(configuration.dataFolder)])
       return 1

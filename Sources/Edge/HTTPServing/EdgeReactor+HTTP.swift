@@ -24,7 +24,11 @@ extension EdgeReactor {
       }
     }
     guard !connection.isClosed, case .http = connection.role else { return }
-    if session.bodyStarted != nil || !connection.input.isEmpty, !isHeldBack(connection) { watchTheClock(connection, session) }
+    if connection.input.isEmpty, session.bodyStarted == nil {
+      session.unfinishedSince = nil
+    } else if !isHeldBack(connection) {
+      watchTheClock(connection, session)
+    }
   }
 
   /// Whether what lies behind a request belongs to someone: to the next request, or to the WebSocket it asked for.
@@ -38,7 +42,7 @@ extension EdgeReactor {
   /// Decodes as many requests as there are and may be under way. Answers how many bytes are done with.
   private func decode(_ input: RawSpan, _ connection: Connection, _ session: HTTPSession) -> Int {
     var offset = 0
-    while !session.isPaused, connection.output.pendingBytes <= RequestLimits.unansweredBytes {
+    while !isHeldBack(connection) {
       let rest = input.extracting(offset..<input.byteCount)
       switch session.decoder.next(rest, head: &session.head) {
       case .needMore:
@@ -64,6 +68,7 @@ extension EdgeReactor {
         session.bodyStarted = nil
         session.unfinishedSince = nil
         session.owesContinue = false
+        defer { session.forgetBody() }
         if session.isBodyWhole {
           session.isBodyWhole = false
           requestArrived(connection, session, body: input.extracting(session.wholeBody))
@@ -100,7 +105,6 @@ extension EdgeReactor {
     counters.protocolErrors += 1
     let sequence = expect(session, AnswerManner(connection: .close))
     answerProblem(connection, session, sequence, Problem(failure.status, "\(failure.sentence)"))
-    session.isPaused = true
   }
 
   /// Whether the peer's last bytes are the beginning of a request. One empty line behind a request is none.
@@ -124,6 +128,10 @@ extension EdgeReactor {
       case .allowed(let value): manner.origin = Bytes(value)
       case .refused: isRefusedOrigin = true
       }
+    }
+    if isDraining, route.isLasting {
+      let problem = Problem(.unavailable, "The node is going down: it takes no new followers. Connect again, to another node.")
+      return answerProblem(connection, session, expect(session, manner), problem)
     }
     if isRefusedOrigin {
       let sequence = expect(session, manner)
@@ -185,7 +193,7 @@ extension EdgeReactor {
   func expect(_ session: HTTPSession, _ manner: AnswerManner) -> UInt32 {
     let sequence = session.nextSequence
     session.pending.append(PendingAnswer(manner: manner))
-    if manner.closes { session.isPaused = true }
+    if manner.closes { session.isEnding = true }
     return sequence
   }
 
@@ -209,8 +217,10 @@ extension EdgeReactor {
     }
     session.pending.removeFirst(given)
     session.firstSequence = (session.firstSequence &+ UInt32(given)) & TicketParts.sequenceMask
+    session.forgetTopics()
     session.waitsForEvents = false
-    if closes {
+    // A node that drains keeps nobody for a next request.
+    if closes || (isDraining && session.pending.isEmpty && session.deferred == nil && connection.input.isEmpty) {
       closeWhenSent(connection)
       return
     }

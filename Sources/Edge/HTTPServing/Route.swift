@@ -97,6 +97,14 @@ extension Route {
     return buffer.withUnsafeBytes { String(validating: $0, as: UTF8.self) }
   }
 
+  /// Whether what is asked for has no end of its own.
+  var isLasting: Bool {
+    switch self {
+    case .events, .eventsQuery, .clusterEvents, .webSocket, .echoSocket: true
+    default: false
+    }
+  }
+
   /// Whether the request must wait until those before it on its connection are answered.
   var needsItsTurn: Bool {
     switch self {
