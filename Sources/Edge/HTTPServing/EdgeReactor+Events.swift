@@ -142,6 +142,10 @@ extension EdgeReactor {
       let end = audience.stream.end
       let told = audience.waiters.filter { $0.position < end }
       audience.waiters.removeAll { $0.position < end }
+      if let oldest = audience.oldestUnsent {
+        fanout.latencies[Int(EventFormat.json.rawValue)].record(
+          milliseconds: loop.wallTime.milliseconds - oldest.milliseconds, times: told.count)
+      }
       let slot = Int(EventFormat.json.rawValue)
       var sharedFrom = UInt64.max
       var shared: RenderArena.Piece?
