@@ -60,6 +60,7 @@ extension ShardReplica {
   private mutating func answer(_ waiting: Appended.Waiting, into output: inout ReplicaOutput) {
     switch waiting {
     case .results(let edge, let results): answer(edge, results)
+    case .lookUp(let lookUp): answer(lookUp, into: &output)
     case .commands(let askers):
       for (outcome, askers) in zip(outcomes, askers) {
         let result: Result<[Consumer], Refusal> =
@@ -85,6 +86,8 @@ extension ShardReplica {
       answer(edge, results.map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) })
     case .commands(let askers):
       for asker in askers.joined() { answer(asker, .failure(refusal), into: &output) }
+    case .lookUp(let lookUp):
+      answer(lookUp.asker, .failure(refusal), into: &output)
     }
   }
 

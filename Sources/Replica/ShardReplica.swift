@@ -139,6 +139,8 @@ public struct ShardReplica: ~Copyable {
     flushAnswers(into: &output)
     pendingBytes = 0
     gate.reset()
-    refuse(.commands(gathered.take().askers), .journalFailed(reason), into: &output)
+    let waiting = gathered.take()
+    refuse(.commands(waiting.askers), .journalFailed(reason), into: &output)
+    for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), .journalFailed(reason), into: &output) }
   }
 }

@@ -103,7 +103,7 @@ extension EdgeReactor {
   /// Nothing is there yet: the next turn that brings something answers.
   func wait(_ reader: Reader, _ connection: Connection) {
     guard case .http(let session) = connection.role, let audience = reader.audience, let until = session.waitUntil else { return }
-    if until <= now || isDraining { return answer(reader, of: connection) }
+    if until <= now || isDraining || connection.endIsInSight { return answer(reader, of: connection) }
     audience.remove(reader: connection.key)
     audience.waiters.append((connection.key, audience.stream.end))
     connection.audience = nil
@@ -142,6 +142,10 @@ extension EdgeReactor {
       let end = audience.stream.end
       let told = audience.waiters.filter { $0.position < end }
       audience.waiters.removeAll { $0.position < end }
+      if let oldest = audience.oldestUnsent {
+        fanout.latencies[Int(EventFormat.json.rawValue)].record(
+          milliseconds: loop.wallTime.milliseconds - oldest.milliseconds, times: told.count)
+      }
       let slot = Int(EventFormat.json.rawValue)
       var sharedFrom = UInt64.max
       var shared: RenderArena.Piece?
