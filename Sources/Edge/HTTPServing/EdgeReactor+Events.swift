@@ -103,7 +103,7 @@ extension EdgeReactor {
   /// Nothing is there yet: the next turn that brings something answers.
   func wait(_ reader: Reader, _ connection: Connection) {
     guard case .http(let session) = connection.role, let audience = reader.audience, let until = session.waitUntil else { return }
-    if until <= now || isDraining || connection.endIsInSight { return answer(reader, of: connection) }
+    if until <= now || isDraining { return answer(reader, of: connection) }
     audience.remove(reader: connection.key)
     audience.waiters.append((connection.key, audience.stream.end))
     connection.audience = nil
