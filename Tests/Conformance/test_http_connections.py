@@ -266,6 +266,15 @@ class Flood(NodeTest):
 
     def test_more_connections_than_allowed(self):
         """Up to the limit all are served, past it all are told 503 and when to come back; then it goes on"""
+        def open_connections():
+            text = self.ask("GET", "/metrics").body.decode()
+            return sum(int(line.split()[-1]) for line in text.splitlines() if line.startswith("tidings_connections{"))
+        # Who asked whether the node is ready may still be on its way out.
+        until(lambda: open_connections() == 1, 5, "being alone")
+        with Wire(self.port) as last:
+            last.send(request("GET", "/healthz", {"Connection": "close"})).answer()
+            self.assertTrue(last.is_closed())
+        time.sleep(0.2)
         wires = [Wire(self.port, timeout=10) for _ in range(60)]
         served = []
         for wire in wires:

@@ -183,7 +183,7 @@ class Reading(NodeTest):
         """What cannot be read is refused by name, never started somewhere else in silence"""
         bad = [
             "", "since=earliest", "topic=a&cursor=x", "topic=a&cursor=v2~0123456789ab", "topic=a&cursor=v1", "topic=a&cursor=v1~xyz", "topic=a&cursor=v1~0123456789ab~", "topic=a&cursor=v1~0123456789ab~1", "topic=a&cursor=v1~0123456789ab~1.x", "topic=a&cursor=v1~0123456789ab~2.1~1.1",
-            "topic=a&cursor=v1~0123456789ab~1.1~1.2", "topic=a&cursor=v1~0123456789ab~99999.1", "topic=a&cursor=v1~0123456789ab~1.99999999999999999999", "topic=a&cursor=v1~0123456789ab~-1.5", "topic=a&cursor=" + "v1~0123456789ab" + "~1.1" * 5000 if False else "topic=a&cursor=v1~0123456789AB!~1.1", "topic=a&since=yesterday", "topic=a&since=",
+            "topic=a&cursor=v1~0123456789ab~1.1~1.2", "topic=a&cursor=v1~0123456789ab~99999.1", "topic=a&cursor=v1~0123456789ab~1.99999999999999999999", "topic=a&cursor=v1~0123456789ab~-1.5", "topic=a&cursor=v1~0123456789AB!~1.1", "topic=a&since=yesterday", "topic=a&since=",
             "topic=a&since=5", "topic=a&since=-5m", "topic=a&since=2001-13-01T00:00:00Z", "topic=a&last=x", "topic=a&last=-1", "topic=a&last=99999999", "topic=a&last=1&since=5m", "topic=a&retained=true&last=1", "topic=a&retained=maybe", "topic=a&wait=x", "topic=a&wait=-1", "topic=a&limit=0", "topic=a&limit=x", "topic=a&format=xml", "topic=a&ack=never",
             "topic=a&consumer=", "topic=a&consumer=a/b", "topic=a&consumer=" + "c" * 129, "topic=a&curser=v1~0123456789ab", "topics=a&nonsense", "topic=$share/g/a", "topic=%zz", "topic=a&%zz=1",
         ]
@@ -192,7 +192,6 @@ class Reading(NodeTest):
                 with self.subTest(f"{accept} {query}"):
                     self.problem(self.ask("GET", f"/v1/events?{query}", {"Accept": accept}), 400)
         self.problem(self.ask("GET", "/v1/events?topic=a", {"Last-Event-ID": "nonsense"}), 400)
-        self.problem(self.ask("GET", "/v1/events?" + "&".join(f"topic=a{index}" for index in range(1025))[:8000]), 400) if False else None
         for accept in ("text/html", "image/png", "application/xml, text/html;q=0.9", "application/json;q=0"):
             self.problem(self.ask("GET", "/v1/events?topic=a", {"Accept": accept}), 406)
         for accept in ("*/*", "application/*", "application/json", "text/html, */*;q=0.1", ""):
@@ -548,7 +547,9 @@ class Retention(NodeTest):
             return page if "gap" in page else None
         page = until(expired, 15, "retention")
         gap = page["gap"]
-        self.assertEqual((gap["reason"], gap["from"]), ("expired", first))
+        # It begins at the cursor, or behind what of it could still be read while the rest was being removed.
+        self.assertEqual(gap["reason"], "expired")
+        self.assertGreaterEqual(int(gap["from"].rsplit(".", 1)[1]), int(first.rsplit(".", 1)[1]))
         self.assertRegex(gap["to"], CURSOR)
         self.assertGreater(int(gap["to"].rsplit(".", 1)[1]), int(first.rsplit(".", 1)[1]))
         if "skipped" in gap:

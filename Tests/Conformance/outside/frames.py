@@ -6,7 +6,7 @@ import os
 import struct
 import zlib
 
-from .wire import Ended, Malformed, Wire
+from .wire import Answer, Ended, Malformed, Wire
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -113,7 +113,6 @@ class Socket(Wire):
 
     def switching(self):
         lines = self.until(b"\r\n\r\n").decode().split("\r\n")
-        from .wire import Answer
         fields = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:]]
         return Answer(int(lines[0].split()[1]), "", fields)
 
