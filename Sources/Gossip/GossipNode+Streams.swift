@@ -9,6 +9,7 @@ struct OpenStream: Sendable {
 
   let token: UInt32
   let purpose: Purpose
+  let to: GossipAddress
   var deadline: Instant
 }
 
@@ -52,13 +53,16 @@ extension GossipNode {
   ) {
     forgiveOwnPause(at: now)
     guard let index = streams.firstIndex(where: { $0.token == token }) else { return }
-    let purpose = streams.remove(at: index).purpose
+    let stream = streams.remove(at: index)
     do throws(GossipRefusal) {
       let header = try read(reply, limit: GossipLimits.state)
-      switch (purpose, header.form) {
+      switch (stream.purpose, header.form) {
       case (.exchange, .state):
+        let before = incarnation
         try absorb(reply, at: now, into: &output)
         counters.exchanges += 1
+        // The other thought this node dead, or remembers it from a former life: it hears otherwise at once.
+        if incarnation != before { offerState(to: stream.to, at: now, into: &output) }
       case (.ping, .packet):
         for message in messages {
           switch message {
@@ -123,7 +127,7 @@ extension GossipNode {
   ) {
     guard streams.count < GossipLimits.streams else { return }
     let token = newSequence()
-    streams.append(OpenStream(token: token, purpose: purpose, deadline: deadline))
+    streams.append(OpenStream(token: token, purpose: purpose, to: address, deadline: deadline))
     counters.streamsOpened += 1
     output.streams.append(GossipStream(token: token, to: address, bytes: bytes))
   }

@@ -40,10 +40,15 @@ public protocol PacketSeal {
 /// Hands out nonces that are never used twice: a random salt and a counter.
 public struct NonceSequence: Sendable {
   private let salt: UInt64
-  private var used: UInt64 = 0
+  private var used: UInt64
 
   /// `salt` must be 64 fresh bits of the operating system's randomness, not of a seeded generator.
-  public init(salt: UInt64) { self.salt = salt }
+  public init(salt: UInt64) { self.init(salt: salt, used: 0) }
+
+  init(salt: UInt64, used: UInt64) {
+    self.salt = salt
+    self.used = used
+  }
 
   /// The next nonce; nil once all 2^32 are used and a sequence with a new salt is due.
   public mutating func next() -> SealNonce? {

@@ -25,10 +25,10 @@ struct Suspicion: Sendable {
 
   /// Lifeguard's equation: max(min, max − (max − min) · log(c + 1) / log(k + 1)).
   private var timeout: TimeSpan {
-    guard wanted > 0 else { return TimeSpan(nanoseconds: Int64(shortest)) }
+    guard wanted > 0 else { return TimeSpan(nanoseconds: Int64(shortest.rounded())) }
     let confirmed = Double(accusers.count - 1)
     let share = Logarithm.natural(confirmed + 1) / Logarithm.natural(Double(wanted) + 1)
-    return TimeSpan(nanoseconds: Int64(max(shortest, longest - (longest - shortest) * share)))
+    return TimeSpan(nanoseconds: Int64(max(shortest, longest - (longest - shortest) * share).rounded()))
   }
 
   /// Whether this is a new, independent accusation that counts; if so it is worth passing on.
