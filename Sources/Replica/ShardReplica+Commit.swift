@@ -48,6 +48,7 @@ extension ShardReplica {
           try state.apply(entry, outcomes: &outcomes)
         } catch { return error }
         let end = at + entry.length
+        if entry.kind == .record { newestMessage = entry.offset }
         if hasFeeds, entry.kind == .record { feeds.offer(entry.topic, at: at..<end, of: bytes) }
         at = end
       }
