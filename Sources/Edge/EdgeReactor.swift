@@ -93,6 +93,10 @@ public final class EdgeReactor {
     if readiness.contains(.peerFinished) || readiness.contains(.hangup) { connection.endIsInSight = true }
     if readiness.contains(.readable) || connection.endIsInSight {
       if !connection.isClosed { read(connection) }
+      // Nobody is left to wait. A client that only finished sending still waits for its answer.
+      if readiness.contains(.hangup), !connection.isClosed, case .http(let session) = connection.role, session.waitsForEvents {
+        close(connection)
+      }
     }
     if readiness.contains(.error), !connection.isClosed { close(connection) }
   }

@@ -90,8 +90,8 @@ public struct FeedClient {
     // Nothing was live, so nothing was pushed up to here: what the cache holds has an end.
     if liveCount == 0 { cache.restart(at: reply.liveFrom) }
     for filter in filters where wants[filter] != nil && wants[filter]!.liveFrom == nil {
-      // A filter let go and held again meanwhile has a later question of its own.
-      if asked.contains(where: { $0.filters.contains(filter) }) { continue }
+      // A filter let go and held again meanwhile has a later question of its own, under way or still to be put.
+      if additions.contains(filter) || asked.contains(where: { $0.filters.contains(filter) }) { continue }
       wants[filter]!.liveFrom = reply.liveFrom
       liveCount += 1
     }

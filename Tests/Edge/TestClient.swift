@@ -53,6 +53,13 @@ final class TestClient {
     }
   }
 
+  /// Reads what is there and keeps none of it.
+  func forget() {
+    withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { chunk in
+      while case .bytes = descriptor.receive(into: chunk.baseAddress.unsafelyUnwrapped, count: chunk.count) {}
+    }
+  }
+
   /// Sends nothing more and goes on reading.
   func finishSending() { descriptor.finishSending() }
 

@@ -31,7 +31,7 @@ struct FileTests {
   func nothingLeftOver() {
     // In two halves, so that this file is not the first to break its own rule.
     let words = ["TO" + "DO", "FIX" + "ME", "XX" + "X"]
-    for file in written {
+    for file in written where !file.path.hasSuffix(".md") {
       for (index, line) in file.lines.enumerated() {
         let found = line.split { !$0.isLetter }.first { words.contains(String($0)) }
         #expect(found == nil, "\(file.path):\(index + 1) says \(found ?? "")")
