@@ -39,7 +39,7 @@ struct SnapshotWork: ~Copyable {
     let retention = settings.retention
     let enough = min(settings.snapshotEveryBytes, max(settings.smallestSnapshotEveryBytes, retention.bytes / 4, lastSize))
     // No age makes it longer than `snapshotEvery`, so that a span of nanoseconds holds it.
-    let age = TimeSpan.milliseconds(Int(min(retention.ageMilliseconds / 4, Int64(settings.snapshotEvery.milliseconds))))
+    let age = TimeSpan.milliseconds(Int(min(retention.ageMilliseconds, Int64(settings.snapshotEvery.milliseconds))))
     let longEnough = max(settings.shortestSnapshotEvery, age)
     return bytesSince >= enough || entriesSince >= settings.snapshotEveryEntries || now - startedAt >= longEnough
   }

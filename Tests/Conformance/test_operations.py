@@ -7,8 +7,8 @@ import time
 from outside import prometheus
 from outside.frames import Socket
 from outside.node import NodeTest
+from outside.streams import SSEClient
 from outside.wire import Wire, ask, request
-from test_reading import SSEClient
 from test_socket_protocol import Client
 
 

@@ -8,9 +8,10 @@ import time
 from harness.node import until
 from outside.frames import BINARY, CLOSE, PING, PONG, TEXT, Socket, closing, deflated, frame
 from outside.node import NodeTest
+from outside.streams import fold
 from outside.wire import Ended
 from test_publishing import CURSOR, POSITION, TIME
-from test_reading import FOREIGN, fold
+from test_resuming import FOREIGN
 
 DEFLATE = "permessage-deflate; client_max_window_bits"
 
