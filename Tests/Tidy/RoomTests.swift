@@ -56,8 +56,8 @@ struct RoomTests {
   @Test("Pure modules know no chance, no clock, no tasks and no output of their own")
   func purity() {
     let forbidden = [
-      "random": "randomness comes in as a SeededGenerator", "shuffled": "randomness comes in as a SeededGenerator",
-      "shuffle": "randomness comes in as a SeededGenerator", "randomElement": "randomness comes in as a SeededGenerator",
+      ".random(": "randomness comes in as a SeededGenerator", ".shuffled(": "randomness comes in as a SeededGenerator",
+      ".shuffle(": "randomness comes in as a SeededGenerator", ".randomElement(": "randomness comes in as a SeededGenerator",
       "SystemRandomNumberGenerator": "randomness comes in as a SeededGenerator", "now()": "time comes in as a value",
       ".now": "time comes in as a value", "Date": "time comes in as a value", "ContinuousClock": "time comes in as a value",
       "SuspendingClock": "time comes in as a value", "Task": "machines have no threads", "Thread": "machines have no threads",
