@@ -74,6 +74,8 @@ class Reading(NodeTest):
         for index in range(5):
             self.publish("starts/a", f"a{index}")
         self.publish("starts/b", "b0")
+        # Times are told in milliseconds: the one asked for lies clear of both neighbours.
+        time.sleep(0.01)
         middle = time.time()
         time.sleep(0.01)
         self.publish("starts/a", "a5")

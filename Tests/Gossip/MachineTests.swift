@@ -122,4 +122,22 @@ struct MachineTests {
     #expect(nodes[0].member(nodes[1].id)?.incarnation == 2)
     #expect(nodes[0].probe?.isAnswered == true)
   }
+
+  @Test("The dead of another's state are suspects here, those who left are gone, and dead strangers are not taken up")
+  func stateOfAnother() {
+    var node = GossipNode(
+      id: SimulatedGossip.id(0), address: SimulatedGossip.address(0), profile: SimulatedGossip.profile(0), seed: 1, at: .zero)
+    var output = GossipOutput()
+    for index in 1...2 {
+      let claim = Claim(standing: .alive, subject: SimulatedGossip.id(index), incarnation: 1, address: SimulatedGossip.address(index))
+      node.apply(claim, profile: SimulatedGossip.profile(index).encoded, at: .zero, into: &output)
+    }
+    func says(_ standing: Standing, _ index: Int) -> GossipMessage {
+      .claim(Claim(standing: standing, subject: SimulatedGossip.id(index), incarnation: 1, accuser: NodeID(5)))
+    }
+    let state = CodecTests.frame([says(.dead, 1), says(.left, 2), says(.dead, 3)], form: .state)
+    node.receive(request: state.span.bytes, from: SimulatedGossip.address(5), at: .zero, into: &output)
+    #expect(output.streamReply != nil)
+    #expect(node.members.map(\.standing) == [.suspect, .left])
+  }
 }
