@@ -50,7 +50,7 @@ public enum TidingsNode {
       log.error("data-directory", "the data directory belongs to no cluster; name another with --data", ["path": LogValue(configuration.dataFolder)])
       return 1
     }
-    if identity.shards != configuration.shards {
+    if identity.shards != configuration.shards, configuration.shards != NodeConfiguration.defaultShards {
       log.warning(
         "shards", "the number of shards was fixed when the cluster was born; --shards is not used",
         ["born-with": LogValue(identity.shards), "asked-for": LogValue(configuration.shards)])
