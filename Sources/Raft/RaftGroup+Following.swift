@@ -63,8 +63,14 @@ extension RaftGroup {
 
   mutating func take(_ heartbeat: Heartbeat, from node: NodeID, into output: inout RaftOutput) {
     advance(to: min(heartbeat.committed, received), into: &output)
-    let reply = HeartbeatReply(term: term, sentAt: heartbeat.sentAt, received: received)
+    let kept = isHardStateDurable ? acknowledgeable : .zero
+    let reply = HeartbeatReply(term: term, sentAt: heartbeat.sentAt, received: received, durable: kept)
     output.heartbeatReplies.append(AddressedHeartbeatReply(to: node, reply: reply))
+  }
+
+  /// How far the log is the leader's and durable.
+  private var acknowledgeable: Offset {
+    settings.faults.contains(.acknowledgedBeforeDurable) ? received : min(durable, received)
   }
 
   /// Tells the leader how far the log is durable, if that is news or was asked for. Never before the term is durable: a
@@ -75,8 +81,7 @@ extension RaftGroup {
       owesReply = owesReply || atOnce
       return
     }
-    let isEarly = settings.faults.contains(.acknowledgedBeforeDurable)
-    let kept = isEarly ? received : min(durable, received)
+    let kept = acknowledgeable
     guard atOnce || kept > acknowledged else { return }
     acknowledged = max(acknowledged, kept)
     owesReply = false

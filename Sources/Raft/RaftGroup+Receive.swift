@@ -36,7 +36,7 @@ extension RaftGroup {
     if term < self.term {
       // It must hear of the newer term, or a node that cannot be elected would stay apart for ever (§9.6).
       counters.refused += 1
-      let reply = HeartbeatReply(term: self.term, sentAt: .zero, received: .zero)
+      let reply = HeartbeatReply(term: self.term, sentAt: .zero, received: .zero, durable: .zero)
       output.heartbeatReplies.append(AddressedHeartbeatReply(to: node, reply: reply))
       return false
     }

@@ -74,11 +74,6 @@ extension RaftGroup {
 
   mutating func take(_ reply: AppendReply, fromFollower index: Int, into output: inout RaftOutput) {
     guard reply.received <= log.last, reply.durable <= reply.received else { return counters.refused += 1 }
-    let isNews = reply.durable > followers[index].match
-    if isNews {
-      followers[index].match = reply.durable
-      followers[index].window.release(upTo: reply.durable)
-    }
     switch followers[index].mode {
     case .probe:
       // From the probe, or from an append that came before it: either says where the logs agree.
@@ -88,22 +83,31 @@ extension RaftGroup {
     case .snapshot(let sending):
       if reply.received >= sending.mark.base.offset { followers[index].replicate(after: reply.received) }
     }
-    if isNews {
+    acknowledge(reply.durable, by: index, into: &output)
+  }
+
+  /// The follower has everything up to `offset` on its disk. Then goes on sending.
+  private mutating func acknowledge(_ offset: Offset, by index: Int, into output: inout RaftOutput) {
+    var place = index
+    if offset > followers[index].match {
+      followers[index].match = offset
+      followers[index].window.release(upTo: offset)
       let node = followers[index].node
       commitByCounting(into: &output)
       // The commit may have changed the membership, or ended this leadership.
-      guard let place = self.index(of: node) else { return }
+      guard let found = self.index(of: node) else { return }
+      place = found
       pressTransfer(place, into: &output)
-      return replicate(to: place, into: &output)
     }
-    replicate(to: index, into: &output)
+    replicate(to: place, into: &output)
   }
 
   mutating func take(_ rejection: AppendRejection, fromFollower index: Int, into output: inout RaftOutput) {
-    guard rejection.rejected > .zero else { return counters.refused += 1 }
+    // What it acknowledged it has: a rejection of that was overtaken by the acknowledgement.
+    guard rejection.rejected > followers[index].match else { return counters.refused += 1 }
     switch followers[index].mode {
     case .probe: guard rejection.rejected.next == followers[index].next else { return }
-    case .replicate: guard rejection.rejected > followers[index].match else { return }
+    case .replicate: break
     case .snapshot: return
     }
     counters.rejections += 1
@@ -112,16 +116,11 @@ extension RaftGroup {
     let shared = log.newest(upTo: reach, termAtMost: rejection.hint.term)
     // Nothing known to be shared: a probe from there finds the log's start, and sends a snapshot.
     followers[index].probe(after: shared ?? .zero)
-    if followers[index].next > rejection.rejected {
-      // It lacks what it acknowledged as durable. Asking again and again would not bring it back.
-      followers[index].probedAt = clock
-      output.facts.append(.diverged(at: rejection.rejected, from: followers[index].node))
-    }
     replicate(to: index, into: &output)
   }
 
   mutating func take(_ reply: HeartbeatReply, fromFollower index: Int, into output: inout RaftOutput) {
-    guard reply.sentAt <= clock, reply.received <= log.last else { return counters.refused += 1 }
+    guard reply.sentAt <= clock, reply.received <= log.last, reply.durable <= reply.received else { return counters.refused += 1 }
     followers[index].leasedAt = max(followers[index].leasedAt ?? reply.sentAt, reply.sentAt)
     switch followers[index].mode {
     case .probe:
@@ -137,6 +136,6 @@ extension RaftGroup {
     case .snapshot(let sending):
       if reply.received >= sending.mark.base.offset { followers[index].replicate(after: reply.received) }
     }
-    replicate(to: index, into: &output)
+    acknowledge(reply.durable, by: index, into: &output)
   }
 }

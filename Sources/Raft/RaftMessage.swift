@@ -108,13 +108,16 @@ public struct Heartbeat: Hashable, Sendable {
 public struct HeartbeatReply: Hashable, Sendable {
   public var term: Term
   public var sentAt: Instant
-  /// As in `AppendReply`: lets the leader notice appends that were lost.
+  /// As in `AppendReply`: lets the leader notice appends that were lost …
   public var received: Offset
+  /// … and acknowledgements.
+  public var durable: Offset
 
-  public init(term: Term, sentAt: Instant, received: Offset) {
+  public init(term: Term, sentAt: Instant, received: Offset, durable: Offset) {
     self.term = term
     self.sentAt = sentAt
     self.received = received
+    self.durable = durable
   }
 }
 
