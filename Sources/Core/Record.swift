@@ -50,8 +50,10 @@ public enum EntryKind: UInt8, Sendable {
   case record = 1
   /// Carries nothing: a new leader's first entry, or an offset given up.
   case nothing = 2
-  /// A command to the shard's state machine other than a message (consumers, sessions, membership).
+  /// A command to the shard's state machine other than a message (consumers, sessions).
   case command = 3
+  /// Who the replicas of the shard are from here on; for consensus, the state machine passes over it.
+  case membership = 4
 }
 
 public struct RecordFlags: OptionSet, Sendable {

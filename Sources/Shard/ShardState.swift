@@ -37,7 +37,7 @@ public struct ShardState {
     case .command:
       let commands = try ShardCommand.decode(entry.body)
       for command in commands { outcomes.append(perform(command, at: entry.time)) }
-    case .nothing:
+    case .nothing, .membership:
       break
     case nil:
       throw .malformedCommand("an entry of an unknown kind")
