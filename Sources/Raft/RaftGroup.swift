@@ -71,7 +71,7 @@ public struct RaftGroup: ~Copyable {
 
   /// As leader: the others, in ascending order.
   var followers: [FollowerProgress] = []
-  /// The first entry of this leadership.
+  /// What is committed up to here is all that earlier leaders committed: the first entry of this leadership.
   var opening = Offset.zero
   /// Proposals and other own entries that are not committed.
   var waiting = FirstInFirstOut<(last: Offset, bytes: Int)>()
@@ -122,6 +122,8 @@ public struct RaftGroup: ~Copyable {
   /// The newest entry's time; a leader stamps no earlier one.
   public var lastTime: WallTime { time }
   public var node: NodeID { settings.node }
+  /// Whether this replica leads and knows all that earlier leaders committed.
+  public var isOpen: Bool { role == .leader && committed >= opening }
   /// The term of an entry, if it is in the log.
   public func term(at offset: Offset) -> Term? { log.term(at: offset) }
 
