@@ -36,8 +36,6 @@ public enum JournalFact: Hashable, Sendable {
   case trimmed(first: Offset)
   /// The journal is dead. Nothing in flight will become durable; nothing may be appended.
   case died(DiskError)
-  case restarted(after: Offset)
-  case restartRefused
 }
 
 /// Whether a journal takes new messages.
