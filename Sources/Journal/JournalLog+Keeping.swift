@@ -61,6 +61,10 @@ extension JournalLog {
   /// One to use, one to fall back to.
   static var keptSnapshots: Int { 2 }
 
+  /// Everything up to here is committed. The mark tells it when it is written next; it is not written for it.
+  public mutating func note(committed offset: Offset) {
+  }
+
   public mutating func saveHardState(_ state: HardState, into output: inout JournalOutput) {
     precondition(failure == nil && damage == nil)
     emit(

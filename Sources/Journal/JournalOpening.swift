@@ -1,11 +1,13 @@
-internal import Core
+public import Core
 
 /// What opening gives.
 @frozen public struct JournalOpening: ~Copyable {
   public var log: JournalLog
   public let verdict: JournalVerdict
   public let hardState: HardStateFinding
-  /// The newest intact snapshot.
+  /// Everything up to here is known to have been committed: at most what is durable, and told lazily.
+  public let committed: Offset
+  /// The newest intact snapshot; above the log's end while the log is being filled up to it after a restart.
   public let snapshot: Snapshot?
   /// The entries after it.
   public var replay: JournalReplay
@@ -43,7 +45,8 @@ extension Recovery {
     log.damage = damage
     log.lackedSpace = lackedSpace
     return JournalOpening(
-      log: log, verdict: damage.map { .corrupt($0) } ?? verdict, hardState: hardState, snapshot: snapshot, replay: replay,
+      log: log, verdict: damage.map { .corrupt($0) } ?? verdict, hardState: hardState, committed: .zero,
+      snapshot: snapshot, replay: replay,
       replaced: replaced)
   }
 }
