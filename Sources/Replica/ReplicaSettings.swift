@@ -49,6 +49,9 @@ public struct ReplicaSettings: Sendable {
   /// A replica that lost something asks to be repaired this often.
   public var repairAskEvery = TimeSpan.seconds(1)
 
+  /// The journal ends an append with something of its own: room for it spares a copy.
+  static var footerRoom: Int { 64 }
+
   public var node: NodeID { raft.node }
 
   /// A shard whose one replica is on `node`.

@@ -9,7 +9,7 @@ extension ShardReplica {
     if let cut = write.truncateFrom { truncate(from: cut, into: &output) }
     guard !write.entries.isEmpty else { return }
     let first = log.next
-    var entries = ByteBuffer(capacity: write.entries.count + JournalLog.appendRoom)
+    var entries = ByteBuffer(capacity: write.entries.count + ReplicaSettings.footerRoom)
     entries.append(write.entries)
     let cost = entries.capacity
     let bytes = log.append(entries, into: &output.disk)
@@ -20,7 +20,7 @@ extension ShardReplica {
 
   /// Takes back what another leader did not have.
   private mutating func truncate(from cut: Offset, into output: inout ReplicaOutput) {
-    log.truncate(from: cut, droppedBytes: queuedBytes(from: cut, through: log.extent(holding: cut)), into: &output.disk)
+    log.truncate(from: cut, droppedBytes: queuedBytes(from: cut, through: log.extent(holding: cut).offsets.upperBound), into: &output.disk)
     while let newest = queue.last, newest.last >= cut {
       let item = queue.removeLast()
       refuse(item.waiting, .notLeader(group.leader), into: &output)

@@ -21,7 +21,19 @@ final class GroupHarness {
     var isStalled = false
 
     init(_ node: NodeID) { self.node = node }
-    var isServing: Bool { replica?.isServing ?? false }
+    var isUp: Bool { query { _ in true } ?? false }
+    var isServing: Bool { query { $0.isServing } ?? false }
+    var committed: Offset { query { $0.committed } ?? .zero }
+    var lastAppended: Offset { query { $0.lastAppended } ?? .zero }
+    var first: Offset { query { $0.first } ?? .zero }
+    var voters: [NodeID] { query { $0.status.raft.membership.voters } ?? [] }
+
+    private func query<Value>(_ question: (borrowing ShardReplica) -> Value) -> Value? {
+      guard let replica = replica.take() else { return nil }
+      let answer = question(replica)
+      self.replica = consume replica
+      return answer
+    }
   }
 
   var members: [Member]
@@ -85,11 +97,11 @@ final class GroupHarness {
     network = []
     for (from, addressed) in arriving {
       let to = member(addressed.to)
-      guard to.replica != nil, !cut.contains(from), !cut.contains(addressed.to), random.below(100) >= loss else { continue }
+      guard to.isUp, !cut.contains(from), !cut.contains(addressed.to), random.below(100) >= loss else { continue }
       to.replica!.receive(addressed.message, from: from, at: now, into: &to.output)
       collect(to)
     }
-    for member in members where member.replica != nil {
+    for member in members where member.isUp {
       if !member.isStalled { serveDisk(member) }
       member.replica!.tick(at: now, wall: wall, into: &member.output)
       member.replica!.turnEnds(at: now, wall: wall, into: &member.output)
@@ -176,9 +188,8 @@ final class GroupHarness {
 
   /// Whether all that run are committed alike, up to the newest.
   var isLevel: Bool {
-    let running = members.compactMap { $0.replica == nil ? nil : $0.replica!.committed }
-    let newest = members.compactMap { $0.replica == nil ? nil : $0.replica!.lastAppended }
-    return Set(running + newest).count == 1 && leader != nil
+    let running = members.filter(\.isUp)
+    return Set(running.map(\.committed) + running.map(\.lastAppended)).count == 1 && leader != nil
   }
 
   /// Everything a replica has committed, as its leader would serve it.

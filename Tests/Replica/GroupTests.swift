@@ -97,13 +97,13 @@ import Testing
     for number in 0..<200 { _ = try group.keep("m\(number) " + String(repeating: "y", count: 200)) }
     let leader = try group.elect()
     group.run(milliseconds: 2000)
-    let reach = leader.replica!.first
+    let reach = leader.first
     #expect(reach > Offset(20))
     try group.start(away)
     #expect(group.run { group.isLevel })
     #expect(group.takeFacts(away).contains { if case .snapshotInstalled = $0 { true } else { false } })
     // It has the past that the leader has, not only what comes after the state.
-    #expect(away.replica!.first <= leader.replica!.first)
+    #expect(away.first <= leader.first)
     let expected = try group.contents(of: leader)
     #expect(expected.count > 5)
     group.stop(away, powerOff: true)
@@ -112,7 +112,7 @@ import Testing
     let verdict = try #require(group.takeFacts(away).first)
     if case .opened(.corrupt(let damage), _, _) = verdict { Issue.record("\(damage)") }
     group.stop(leader)
-    for other in group.members where other !== away && other.replica != nil { group.cut = [other.node] }
+    for other in group.members where other !== away && other.isUp { group.cut = [other.node] }
     group.cut = []
     group.run { group.leader != nil }
     #expect(try group.contents(of: try group.elect()).suffix(5) == expected.suffix(5))
@@ -138,7 +138,7 @@ import Testing
     _ = try group.keep("with the repaired one")
     group.stop(hurt)
     try group.start(hurt)
-    #expect(group.run { hurt.replica!.committed >= (group.leader?.replica!.committed ?? .zero) && group.leader != nil })
+    #expect(group.run { hurt.committed >= (group.leader?.committed ?? .zero) && group.leader != nil })
     let expected = (0..<60).map { "m\($0)" } + ["after", "with the repaired one"]
     #expect(try group.contents(of: try group.elect()).map(\.payload) == expected)
   }
@@ -173,14 +173,14 @@ import Testing
       }
     }
     try change(to: Membership(voters: Array(all[0..<3]), learners: Array(all[3...])))
-    #expect(group.run { group.members.allSatisfy { $0.replica!.status.raft.membership.voters == all } })
+    #expect(group.run { group.members.allSatisfy { $0.voters == all } })
     #expect(group.run { group.isLevel })
     try change(to: Membership(voters: Array(all[2...])))
-    #expect(group.run { group.leader?.replica!.status.raft.membership.voters == Array(all[2...]) && group.leader!.node.value > 2 })
+    #expect(group.run { group.leader?.voters == Array(all[2...]) && group.leader!.node.value > 2 })
     group.stop(group.members[0])
     group.stop(group.members[1])
     _ = try group.keep("grown")
-    #expect(group.run { Set(group.members[2...].map { $0.replica!.committed }).count == 1 })
+    #expect(group.run { Set(group.members[2...].map { $0.committed }).count == 1 })
     #expect(try group.contents(of: try group.elect()).count == 21)
   }
 }
