@@ -92,20 +92,23 @@ public struct RaftGroup: ~Copyable {
     _ settings: RaftSettings, hardState: RaftHardState, log summary: LogSummary, seed: UInt64, at now: Instant
   ) {
     precondition(settings.electionMinimum < settings.electionMaximum && settings.heartbeatEvery < settings.electionMinimum)
-    self.settings = settings
-    log = summary.terms
+    let terms = summary.terms
+    let known = min(max(summary.committed, terms.base.offset), terms.last)
+    let kept = settings.faults.contains(.unsyncedLogVotedWith) ? terms.last : min(summary.durable ?? terms.last, terms.last)
     // Entries of a term are proof of it, should the crash have come between the two writes. No vote of it can have
     // counted: it would have been durable before it was sent.
-    let isNewer = log.lastTerm > hardState.term
-    term = max(hardState.term, log.lastTerm)
-    vote = isNewer ? nil : hardState.vote
-    memberships = summary.memberships
-    time = summary.time
-    committed = min(max(summary.committed, log.base.offset), log.last)
-    received = committed
-    durable = settings.faults.contains(.unsyncedLogVotedWith) ? log.last : min(summary.durable ?? log.last, log.last)
-    snapshot = summary.snapshot
+    let isNewer = terms.lastTerm > hardState.term
+    self.settings = settings
+    log = terms
     tail = EntryTail(limit: settings.tailBytes)
+    memberships = summary.memberships
+    term = max(hardState.term, terms.lastTerm)
+    vote = isNewer ? nil : hardState.vote
+    time = summary.time
+    committed = known
+    received = known
+    durable = kept
+    snapshot = summary.snapshot
     random = SeededGenerator(seed: seed)
     clock = now
     leaderHeardAt = now

@@ -34,7 +34,6 @@ extension ShardReplica {
       opening = try JournalLog.open(disk: &disk, settings: journal)
     } catch { throw .disk(error) }
     let verdict = opening.verdict
-    var random = SeededGenerator(seed: seed)
     var history = OpenedHistory(settings, opening)
     do {
       while let entries = try opening.replay.next(disk: &disk) { try history.take(entries) }
@@ -45,19 +44,26 @@ extension ShardReplica {
     } catch {
       history.damage = history.damage ?? "\(error)"
     }
-    let isLost = opening.hardState == .lost && verdict != .fresh
-    let hardState = if case .found(let state) = opening.hardState { state } else { HardState() }
+    return ShardReplica(
+      settings, verdict, opening.hardState, opening.log, history, seed: seed, at: now, into: &output)
+  }
+
+  private init(
+    _ settings: ReplicaSettings, _ verdict: JournalVerdict, _ finding: HardStateFinding, _ log: consuming JournalLog,
+    _ history: OpenedHistory, seed: UInt64, at now: Instant, into output: inout ReplicaOutput
+  ) {
+    var random = SeededGenerator(seed: seed)
+    let isLost = finding == .lost && verdict != .fresh
+    let hardState = if case .found(let state) = finding { state } else { HardState() }
     let group = RaftGroup(
       settings.raft, hardState: RaftHardState(term: hardState.term, vote: hardState.vote), log: history.summary,
       seed: random.next(), at: now)
-    var replica = ShardReplica(
-      settings: settings, log: opening.log, group: group, state: history.state, tail: history.tail, seed: random.next(), at: now)
-    replica.queue = history.queue
-    replica.pendingBytes = history.queuedBytes
-    replica.newestMessage = replica.committed
-    output.facts.append(.opened(verdict, first: replica.first, committed: replica.committed))
-    replica.begin(damage: history.damage, isVoteLost: isLost, isFresh: verdict == .fresh, into: &output)
-    return replica
+    self.init(settings: settings, log: log, group: group, state: history.state, tail: history.tail, seed: random.next(), at: now)
+    queue = history.queue
+    pendingBytes = history.queuedBytes
+    newestMessage = committed
+    output.facts.append(.opened(verdict, first: first, committed: committed))
+    begin(damage: history.damage, isVoteLost: isLost, isFresh: verdict == .fresh, into: &output)
   }
 
   private mutating func begin(damage: String?, isVoteLost: Bool, isFresh: Bool, into output: inout ReplicaOutput) {
