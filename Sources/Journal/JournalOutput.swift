@@ -26,7 +26,7 @@ public enum JournalFact: Hashable, Sendable {
   case roomAgain
   /// The snapshot is durable; older ones but one are on their way out.
   case snapshotWritten(Offset)
-  /// The snapshot could not be written for want of space; the one before still stands.
+  /// The snapshot could not be written for want of space, and the one before still stands; or a restart overtook it.
   case snapshotRefused(Offset)
   /// Term and vote are durable: answers that depend on them may go out.
   case hardStateSaved(HardState)
