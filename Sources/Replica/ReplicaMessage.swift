@@ -21,8 +21,9 @@ public enum ReplicaMessage: Hashable, Sendable {
 public enum RepairMessage: Hashable, Sendable {
   /// "What I promised may be lost." `incident` is drawn anew for each.
   case ask(incident: UInt64)
-  /// "Nothing that you had counts any more: begin anew, in this term."
-  case begin(term: Term, incident: UInt64)
+  /// "Nothing that you had counts any more: begin anew, in this term." The log ends with `last` now: a vote given back is
+  /// given back after that.
+  case begin(term: Term, incident: UInt64, last: Offset)
 }
 
 public struct AddressedReplicaMessage: Hashable, Sendable {

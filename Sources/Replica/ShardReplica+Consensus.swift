@@ -16,7 +16,7 @@ extension ShardReplica {
       if message.isLeaders { heardSession = session }
       group.receive(message, from: node, at: now, into: &consensus)
     case .repair(.ask(let incident)): help(node, incident, into: &output)
-    case .repair(.begin(let term, let incident)): beginAnew(term, under: node, incident, into: &output)
+    case .repair(.begin(let term, let incident, let last)): beginAnew(term, after: last, under: node, incident, into: &output)
     }
     settle(into: &output)
   }
@@ -103,9 +103,9 @@ extension ShardReplica {
       output.facts.append(.leaderChanged(leader, term: term))
     case .membershipChanged(let membership, _):
       output.facts.append(.membershipChanged(membership))
-    case .membershipCommitted(let membership, _):
-      if isRelearning, membership.isVoter(settings.node) {
-        isRelearning = false
+    case .membershipCommitted(let membership, let offset):
+      if let last = relearnsUntil, offset > last, membership.isVoter(settings.node), !membership.isJoint {
+        relearnsUntil = nil
         output.facts.append(.repaired)
       }
     case .snapshotWanted: wantsSnapshot = true

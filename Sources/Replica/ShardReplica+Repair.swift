@@ -64,18 +64,21 @@ extension ShardReplica {
       group.forget(node)
     }
     ailing.removeAll { $0 == node }
-    let answer = RepairMessage.begin(term: group.term, incident: incident)
+    let answer = RepairMessage.begin(term: group.term, incident: incident, last: group.last)
     output.messages.append(AddressedReplicaMessage(to: node, message: .repair(answer)))
   }
 
   /// The leader counts on nothing that this replica had.
-  mutating func beginAnew(_ term: Term, under leader: NodeID, _ incident: UInt64, into output: inout ReplicaOutput) {
+  mutating func beginAnew(
+    _ term: Term, after last: Offset, under leader: NodeID, _ incident: UInt64, into output: inout ReplicaOutput
+  ) {
     guard ailment?.incident == incident, ailment?.isRestarting == false else { return }
     ailment?.isRestarting = true
     // It follows this leader: no other may have its vote in this term.
     // In a later term that it has seen it may have voted for anyone: it votes for nobody else.
     let state = HardState(term: max(term, group.term), vote: term >= group.term ? leader : settings.node)
     rebirth = state
+    relearnsUntil = last
     log.restart(after: .zero, snapshot: nil, hardState: state, into: &output.disk)
   }
 
@@ -84,7 +87,6 @@ extension ShardReplica {
     guard let rebirth else { preconditionFailure("a log wiped that nobody asked to wipe") }
     self.rebirth = nil
     ailment = nil
-    isRelearning = true
     heardSession = 0
     consensus.removeAll()
     transfers.removeAll()

@@ -15,7 +15,7 @@ extension ShardReplica {
   private var condition: ReplicaStatus.Condition {
     if let failure { return .failed(failure) }
     if let ailment { return .repairing(ailment.reason) }
-    if isRelearning { return .repairing("learning the log anew") }
+    if relearnsUntil != nil { return .repairing("learning the log anew") }
     switch log.admission {
     case .accepting: return .ok
     case .full: return .full

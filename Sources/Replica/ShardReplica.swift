@@ -50,8 +50,8 @@ public struct ShardReplica: ~Copyable {
   var ailment: Ailment?
   /// What the wiped log begins with.
   var rebirth: HardState?
-  /// Wiped, and not trusted with a vote yet.
-  var isRelearning = false
+  /// Wiped, and without a vote until a membership after this offset gives it back.
+  var relearnsUntil: Offset?
   var wantsSnapshot = false
   /// The disk had no room for term and vote: written again with the next tick.
   var owesHardState = false

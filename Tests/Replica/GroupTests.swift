@@ -147,8 +147,10 @@ import Testing
     let segments = disk.files.keys.filter { if case .segment = $0 { true } else { false } }.sorted { $0.text < $1.text }
     switch kind {
     case "entry":
+      // In the middle of what the last segment holds.
       let name = try #require(segments.last)
-      disk.files[name]!.content[100] ^= 4
+      let end = try #require(disk.files[name]!.content.lastIndex { $0 != 0 })
+      disk.files[name]!.content[end - 200] ^= 4
       disk.files[name]!.synced = disk.files[name]!.content
     case "missing": disk.files[try #require(segments.last)] = nil
     case "vote": disk.files[.hardState] = nil
