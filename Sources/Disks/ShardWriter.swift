@@ -10,8 +10,10 @@ final class ShardWriter<ShardDisk: WritableDisk> {
 
   /// Writes of this round that nobody has carried out yet.
   private(set) var gathered: [FileWrite] = []
+  /// For each of them, how many answers came before its own.
+  private var answersBefore: [Int] = []
   /// Files of this round that must be durable at its end, by a sync or by the log.
-  private(set) var unsynced: [JournalFileName] = []
+  private var unsynced: [(file: JournalFileName, answersBefore: Int)] = []
   /// Files with writes in the group log's epoch. What is written to them goes through the log too, until the next
   /// checkpoint: a replay would put older bytes over newer ones otherwise.
   private(set) var logged: [JournalFileName] = []
@@ -31,10 +33,13 @@ final class ShardWriter<ShardDisk: WritableDisk> {
     self.completion = completion
   }
 
-  func gather(_ write: FileWrite) { gathered.append(write) }
+  func gather(_ write: FileWrite) {
+    gathered.append(write)
+    answersBefore.append(answers.count)
+  }
 
   func wantDurable(_ file: JournalFileName) {
-    if !unsynced.contains(file) { unsynced.append(file) }
+    if !unsynced.contains(where: { $0.file == file }) { unsynced.append((file, answers.count)) }
   }
 
   func answer(_ ticket: JournalTicket, _ error: DiskError? = nil) {
@@ -50,14 +55,17 @@ final class ShardWriter<ShardDisk: WritableDisk> {
   }
 
   private func carryOutGathered() {
-    for write in gathered {
+    for (number, write) in gathered.enumerated() {
       do throws(DiskError) {
         try disk.perform(.write(write.file, at: write.position, write.bytes))
       } catch {
+        // What was asked for before is not touched by it.
+        settle(answersBefore[number])
         return die(of: error)
       }
     }
     gathered.removeAll(keepingCapacity: true)
+    answersBefore.removeAll(keepingCapacity: true)
   }
 
   /// The log holds the gathered writes durably; carries them out.
@@ -65,17 +73,20 @@ final class ShardWriter<ShardDisk: WritableDisk> {
     for write in gathered {
       if !logged.contains(write.file) { logged.append(write.file) }
     }
-    unsynced.removeAll { file in !dirty.contains(file) && gathered.contains { $0.file == file } }
+    unsynced.removeAll { file, _ in !dirty.contains(file) && gathered.contains { $0.file == file } }
     carryOutGathered()
   }
 
   func startWriting() {
-    for file in unsynced { disk.startWriting(file) }
+    for (file, _) in unsynced { disk.startWriting(file) }
   }
 
   /// Makes durable what is not, and with it the answers so far; on failure no answer that counted on it stands.
-  func settle() {
-    for file in unsynced {
+  func settle() { settle(.max) }
+
+  /// The same for so many answers only.
+  private func settle(_ count: Int) {
+    for (file, answersBefore) in unsynced where answersBefore < count {
       do throws(DiskError) {
         try disk.perform(.sync(file))
         dirty.removeAll { $0 == file }
@@ -85,7 +96,7 @@ final class ShardWriter<ShardDisk: WritableDisk> {
       }
     }
     unsynced.removeAll(keepingCapacity: true)
-    settledCount = answers.count
+    settledCount = max(settledCount, min(count, answers.count))
   }
 
   func startWritingLogged() {
@@ -112,6 +123,7 @@ final class ShardWriter<ShardDisk: WritableDisk> {
     for number in settledCount..<answers.count where answers[number].error == nil { answers[number].error = fatal }
     settledCount = answers.count
     gathered.removeAll()
+    answersBefore.removeAll()
     unsynced.removeAll()
     dirty.removeAll()
   }
