@@ -99,6 +99,7 @@ final class GroupLogLives {
     if random.below(8) == 0 { return [.write(.mark, at: random.below(2) * 512, fresh(64)), .sync(.mark)] }
     let file = Self.segments[random.below(Self.segments.count)]
     let place = Platter.Place.journal(shard, file)
+    if random.below(8) == 0 { return [.sync(file)] }
     let end = ends[place] ?? 0
     let length = work.remakes && random.below(40) == 0 ? 4 << 10 : 33 + random.below(500)
     // A segment that is long enough is written over from its beginning: no journal does, and it is harder.
