@@ -52,6 +52,10 @@ public struct ReplicaSettings: Sendable {
   /// The journal ends an append with something of its own: room for it spares a copy.
   static var footerRoom: Int { 64 }
 
+  /// Whether the output tells what is committed, for those who check it.
+  package var tellsCommits = false
+  package var faults: ReplicaFaults = []
+
   public var node: NodeID { raft.node }
 
   /// A shard whose one replica is on `node`.

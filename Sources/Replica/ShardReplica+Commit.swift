@@ -31,6 +31,7 @@ extension ShardReplica {
       fail("\(problem)", into: &output)
       return false
     }
+    if settings.tellsCommits { output.commits.append(appended.bytes) }
     let count = committed.value - before.value
     counters.committed += count
     snapshots.note(bytes: appended.bytes.count, entries: Int(count))

@@ -141,6 +141,9 @@ public struct ShardReplica: ~Copyable {
     settle(into: &output)
   }
 
+  /// An edge, or the link to it, is gone: nothing more is pushed to it.
+  public mutating func forget(_ edge: EdgeID) { feeds.remove(edge) }
+
   private mutating func changeInterest(_ change: InterestChange, into output: inout ReplicaOutput) {
     guard mayRead else {
       output.replies.append(AddressedReply(edge: change.edge, reply: .feedEnded(settings.shard, readRefusal)))
