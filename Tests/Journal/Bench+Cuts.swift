@@ -56,6 +56,7 @@ extension Bench {
     do {
       var found = try Bench(disk: crashed, settings: settings)
       if let complaint = try judge(&found) { return complaint }
+      found.disk.capacity = .max
       if case .damaged = found.log.admission {
         found.restart(after: 70, snapshot: Snapshot(offset: Offset(75), body: Bytes("repair")))
         found.run()

@@ -43,6 +43,7 @@ struct Bench: ~Copyable {
 
   init(disk: SimulatedDisk = SimulatedDisk(), settings: JournalSettings = Bench.small) throws {
     var disk = disk
+    disk.putsSyncsOff = false
     let opening = try JournalLog.open(disk: &disk, settings: settings)
     self.disk = disk
     self.settings = settings
@@ -136,13 +137,22 @@ struct Bench: ~Copyable {
   /// Carries out only the first operations of the next batch, as a crash in the middle would.
   mutating func runPart(_ count: Int) throws {
     guard let batch = waiting.first else { return }
-    for operation in batch.operations.prefix(count) { try disk.perform(operation) }
+    for operation in batch.operations.prefix(count) {
+      do throws(DiskError) { try disk.perform(operation) } catch {
+        guard error.kind == .noSpace else { throw error }
+        return
+      }
+    }
   }
 
   mutating func reopen() throws {
     waiting = []
     alternatives = []
     output.removeAll()
+    // Opening waits for every sync.
+    let putsSyncsOff = disk.putsSyncsOff
+    disk.putsSyncsOff = false
+    defer { disk.putsSyncsOff = putsSyncsOff }
     let opening = try JournalLog.open(disk: &disk, settings: settings)
     verdict = opening.verdict
     hardState = opening.hardState
