@@ -192,6 +192,25 @@ import Testing
     }
   }
 
+  @Test("A write that arrived up to the end of an entry and of a sector, and again further on, is a torn tail")
+  func tornBetweenEntries() throws {
+    var bench = try Bench()
+    // 64 bytes of header, 3 of topic.
+    let payload = [UInt8](repeating: 9, count: 512 - 64 - 3)
+    bench.append([payload])
+    bench.rest()
+    bench.append([payload, payload, payload])
+    bench.run()
+    #expect(bench.appended.values.allSatisfy { $0.count == 512 })
+    bench.disk.files[Self.log]!.bytes.replaceSubrange(1024..<1536, with: [UInt8](repeating: 0, count: 512))
+    try bench.reopen()
+    guard case .tornTail = bench.verdict else {
+      Issue.record("\(bench.verdict)")
+      return
+    }
+    #expect(bench.log.durable == Offset(2))
+  }
+
   @Test("A payload that holds an entry does not turn a torn tail into corruption")
   func spoofedEntry() throws {
     var spoof = ByteBuffer()
