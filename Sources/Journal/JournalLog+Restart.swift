@@ -53,10 +53,9 @@ extension JournalLog {
     output.facts.append(.restarted(after: restart.base))
   }
 
-  mutating func restartRefused(_ restart: Restart, into output: inout JournalOutput) {
+  /// What was written stays; the next attempt writes the same first mark over it.
+  mutating func restartRefused(into output: inout JournalOutput) {
     isRestarting = false
-    // The mark that says so was written, so the next one belongs into the other slot.
-    mark = DurableMark(restartingAt: restart.mark.sequence - 1)
     output.facts.append(.restartRefused)
   }
 

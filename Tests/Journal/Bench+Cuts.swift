@@ -82,6 +82,7 @@ extension Bench {
   private func judge(_ found: inout Bench) throws -> String? {
     if found.replaced.contains(.mark), !replaced.contains(.mark) { return "both marks are torn" }
     if case .corrupt(let damage) = found.verdict {
+      if damage == .unfinishedRestart, found.log.snapshotOffset != nil || found.foundSnapshot != nil { return "half a restart" }
       return alternatives.contains { $0.damage == damage } ? nil : "\(damage)"
     }
     let entries = try found.readAll()

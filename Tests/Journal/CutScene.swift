@@ -5,7 +5,7 @@ import Testing
 /// What the log is doing when it is cut.
 enum CutScene: String, CaseIterable {
   case atRest, acrossSegments, wholeSegment, everything, writesInFlight, fileInFlight, roomInFlight, closeInFlight, markInFlight
-  case indexInFlight, held, heldBehindFile, twice, twiceUpwards, fullDisk, oddEnd
+  case indexInFlight, held, heldBehindFile, twice, twiceUpwards, fullDisk, fullDiskBehindFile, oddEnd
 
   /// Brings a fresh log into that state; says where it is cut.
   func prepare(_ bench: inout Bench) throws -> [UInt64] {
@@ -70,6 +70,15 @@ enum CutScene: String, CaseIterable {
       for _ in 0..<6 { bench.append(count: 30, size: 150) }
       bench.rest()
       return self == .twice ? [60, 62, 20] : [20, 22, 21]
+    case .fullDiskBehindFile:
+      while !bench.waiting.contains(where: { $0.operations.contains { isAwaited($0) } }) {
+        bench.run()
+        bench.append(count: 6, size: 150)
+      }
+      bench.disk.capacity = bench.disk.used
+      bench.run()
+      #expect(bench.log.admission == .full)
+      return [bench.log.durable.value - 25]
     case .fullDisk:
       bench.disk.capacity = 20_000
       while bench.log.admission == .accepting {

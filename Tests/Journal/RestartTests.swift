@@ -157,7 +157,7 @@ import Testing
             #expect(complaint == nil, "\(operations[step])")
           }
           bench.facts = []
-          let complaints = try check(&bench, inRounds: false, seeds: 1...1)
+          let complaints = try check(&bench, inRounds: false, seeds: 1...4)
           #expect(complaints.isEmpty, "after \(operations[step]): \(complaints.prefix(3))")
         }
       }
@@ -196,6 +196,28 @@ import Testing
       bench.append(count: 6, size: 40)
       bench.run()
     }
+  }
+
+  @Test("Term and vote on their way to the disk are told of still; a snapshot on its way is refused")
+  func underWay() throws {
+    var bench = try Bench()
+    bench.append(count: 9)
+    bench.rest()
+    bench.log.saveHardState(Self.voted, into: &bench.output)
+    bench.log.writeSnapshot(Snapshot(offset: Offset(4), body: Bytes("old")), into: &bench.output)
+    bench.collect()
+    bench.facts = []
+    bench.restart(after: 60, snapshot: Self.snapshot)
+    let later = HardState(term: 10, vote: nil)
+    bench.log.saveHardState(later, into: &bench.output)
+    bench.collect()
+    bench.run()
+    #expect(
+      bench.facts == [
+        .snapshotRefused(Offset(4)), .hardStateSaved(Self.voted), .restarted(after: Offset(60)), .hardStateSaved(later),
+      ])
+    try bench.reopen()
+    #expect(bench.hardState == .found(later) && bench.foundSnapshot == Self.snapshot)
   }
 
   @Test("A restart without a snapshot begins with the first entry")

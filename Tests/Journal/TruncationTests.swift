@@ -55,6 +55,57 @@ import Testing
     }
   }
 
+  @Test("A write that straddles the cut makes durable what comes before the cut, and no more")
+  func straddling() throws {
+    var bench = try Bench()
+    bench.append(count: 3)
+    bench.rest()
+    bench.facts = []
+    bench.append(count: 4)
+    bench.append(count: 4)
+    bench.truncate(from: 6)
+    #expect(bench.log.durable == Offset(3) && bench.log.undurableBytes == bench.appended[4]!.count + bench.appended[5]!.count)
+    bench.run()
+    #expect(bench.facts == [.durable(Offset(5))] && bench.log.undurableBytes == 0 && bench.log.counters.cuts == 1)
+  }
+
+  @Test("What is durable and cut off is not durable any more, at once, and is not read")
+  func atOnce() throws {
+    var bench = try Bench()
+    for _ in 0..<6 { bench.append(count: 30, size: 150) }
+    bench.rest()
+    let extent = bench.log.extent(holding: Offset(100))
+    #expect(extent.offsets.contains(Offset(100)) && bench.log.extent(holding: extent.offsets.upperBound) == extent)
+    #expect(extent.bytes == (extent.offsets.lowerBound.value...extent.offsets.upperBound.value).reduce(0) { $0 + bench.appended[$1]!.count })
+    bench.truncate(from: 100)
+    #expect(bench.log.durable == Offset(99))
+    let gone = bench.log.plan(single: Offset(100))
+    #expect(gone == nil)
+    let found = try bench.readAll()
+    #expect(found == bench.appended)
+    bench.run()
+    for value in extent.offsets.upperBound.value..<181 { #expect(bench.disk.files[.segment(Offset(value))] == nil) }
+  }
+
+  @Test("After a cut the first entry at or after a time is found as before")
+  func times() throws {
+    var bench = try Bench()
+    for time in stride(from: 1000, to: 3000, by: 10) as StrideTo<Int64> { bench.append(count: 2, size: 60, at: time) }
+    bench.rest()
+    bench.truncate(from: 201)
+    for time in stride(from: 3000, to: 4000, by: 10) as StrideTo<Int64> { bench.append(count: 2, size: 60, at: time) }
+    bench.rest()
+    for time in stride(from: 990, to: 3990, by: 7) as StrideTo<Int64> {
+      let wanted: Int64 = time <= 1000 ? 1 : time <= 1990 ? (time - 1000 + 9) / 10 * 2 + 1 : max(0, (time - 3000 + 9) / 10) * 2 + 201
+      guard case .read(let plan) = bench.log.search(time: WallTime(milliseconds: time)) else {
+        Issue.record("time \(time)")
+        continue
+      }
+      let found = try plan.parse(bench.read(plan), time: WallTime(milliseconds: time))
+      #expect(found == Offset(UInt64(wanted)), "time \(time)")
+    }
+  }
+
   @Test("A truncation done wrong is caught", arguments: WrongTruncation.allCases)
   func planted(wrong: WrongTruncation) throws {
     let caught = try CutScene.allCases.contains { scene in
