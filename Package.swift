@@ -36,6 +36,7 @@ let rooms: [Room] = [
   Room(name: "Raft", kind: .pure, imports: ["Core"]),
   Room(name: "Shard", kind: .pure, imports: ["Core", "Feeds"]),
   Room(name: "Replica", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft"]),
+  Room(name: "Simulation", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft", "Replica"]),
   Room(name: "Reactor", kind: .shell, imports: ["Core", "CLinux"]),
   Room(name: "Disks", kind: .shell, imports: ["Core", "Journal", "CLinux"]),
   Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Shard", "Replica", "Reactor", "Disks"]),
@@ -107,6 +108,7 @@ let testTargets: [Target] =
     tests("Raft", ["Raft"]),
     tests("Shard", ["Shard", "Feeds"]),
     tests("Replica", ["Replica", "Journal", "Shard", "Feeds"]),
+    tests("Simulation", ["Simulation"]),
     tests("Reactor", ["Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security", "Reactor"]),
@@ -122,7 +124,7 @@ let package = Package(
   targets: engineTargets + roomTargets + [
     .executableTarget(
       name: "tidings",
-      dependencies: dependencies(["CLinux", "Core", "JSON", "HTTP", "Node", "Client", "Bench"]),
+      dependencies: dependencies(["CLinux", "Core", "JSON", "HTTP", "Node", "Client", "Bench", "Simulation"]),
       path: "Sources/tidings",
       swiftSettings: strict + release)
   ] + testTargets,

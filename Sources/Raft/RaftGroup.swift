@@ -36,6 +36,8 @@ public struct RaftGroup: ~Copyable {
   /// Neither votes nor campaigns: for a replica that may have forgotten what it promised. It follows all the same.
   public var abstains = false
   public internal(set) var counters = RaftCounters()
+  /// The owner's calendar: what consensus appends itself bears this time, or that of the entry before if it is later.
+  public var wall = WallTime(milliseconds: 0)
 
   var vote: NodeID?
   /// Whether `term` and `vote` are on the disk.

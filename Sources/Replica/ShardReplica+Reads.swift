@@ -84,6 +84,10 @@ extension ShardReplica {
     defer { settle(into: &output) }
     var entries: Result<ReadEntries, Refusal>?
     for waiting in flight.waiting {
+      guard flight.cuts == log.counters.cuts else {
+        go(waiting, wall: wall, into: &output)
+        continue
+      }
       switch result {
       case .failure(let error) where error.kind == .missing:
         // Retention took the file away meanwhile: planned anew, as a gap if need be.
@@ -153,7 +157,7 @@ extension ShardReplica {
   }
 
   private mutating func wait(_ waiting: ReadDesk.Waiting, for plan: ReadPlan, into output: inout ReplicaOutput) {
-    if let ticket = desk.wait(waiting, for: plan) {
+    if let ticket = desk.wait(waiting, for: plan, cuts: log.counters.cuts) {
       counters.diskReads += 1
       output.reads.append(ReplicaRead(ticket: ticket, plan: plan))
     } else {

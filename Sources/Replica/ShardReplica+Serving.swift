@@ -14,7 +14,7 @@ extension ShardReplica {
 
   var mayRead: Bool {
     if isServing || isAlone { return true }
-    return group.leader == nil && failure == nil && ailment == nil && !isFilling
+    return group.leader == nil && group.membership.isVoter(settings.node) && failure == nil && ailment == nil && !isFilling
   }
 
   /// Whether nobody can know of more than is committed here, so that a cursor beyond it was never given out.

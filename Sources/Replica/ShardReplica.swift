@@ -132,6 +132,7 @@ public struct ShardReplica: ~Copyable {
     clock = now
     log.tick(at: now, into: &output.disk)
     if failure == nil {
+      group.wall = wall
       if ailment == nil { group.tick(at: now, into: &consensus) } else { askForRepair(at: now, into: &output) }
       promoteLearners(into: &output)
     }
@@ -145,10 +146,11 @@ public struct ShardReplica: ~Copyable {
   public mutating func forget(_ edge: EdgeID) { feeds.remove(edge) }
 
   private mutating func changeInterest(_ change: InterestChange, into output: inout ReplicaOutput) {
-    guard mayRead else {
+    guard mayRead, change.seen <= committed || knowsTheEnd else {
       output.replies.append(AddressedReply(edge: change.edge, reply: .feedEnded(settings.shard, readRefusal)))
       return
     }
+    if change.restarts { feeds.remove(change.edge) }
     feeds.change(change, committed: committed)
     let reply = InterestReply(shard: settings.shard, ticket: change.ticket, liveFrom: committed)
     output.replies.append(AddressedReply(edge: change.edge, reply: .interest(reply)))
