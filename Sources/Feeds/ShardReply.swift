@@ -74,8 +74,13 @@ public struct ReadReply: Sendable {
     public var gap: ReadGap?
     /// True when `pieces` are current values rather than a stretch of the log.
     public var isCurrentValues: Bool
+    /// From a replica that does not lead, while nobody is known to: there may be more elsewhere.
+    public var isBehind: Bool
 
-    public init(pieces: [Bytes], upTo: Offset, committed: Offset, gap: ReadGap? = nil, isCurrentValues: Bool = false) {
+    public init(
+      pieces: [Bytes], upTo: Offset, committed: Offset, gap: ReadGap? = nil, isCurrentValues: Bool = false, isBehind: Bool = false
+    ) {
+      self.isBehind = isBehind
       self.pieces = pieces
       self.upTo = upTo
       self.committed = committed

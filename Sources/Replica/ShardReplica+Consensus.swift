@@ -11,7 +11,10 @@ extension ShardReplica {
     guard failure == nil else { return }
     switch message {
     case .raft(let message, let session):
-      guard ailment == nil else { return }
+      guard ailment == nil else {
+        if message.isLeaders { ailment?.leader = node }
+        return
+      }
       if message.isAcknowledgement, session != sessions.of(node) { return counters.strayMessages += 1 }
       if message.isLeaders { heardSession = session }
       group.receive(message, from: node, at: now, into: &consensus)

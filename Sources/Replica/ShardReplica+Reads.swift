@@ -22,7 +22,7 @@ extension ShardReplica {
       }
       go(.scan(scan), wall: wall, into: &output)
     case .latest:
-      answer(request, .success(ReadReply.Page(pieces: [], upTo: committed, committed: committed)), into: &output)
+      answer(request, .success(ReadReply.Page(pieces: [], upTo: committed, committed: committed, isBehind: isBehind)), into: &output)
     case .earliest:
       go(.scan(Scan(request, at: beforeFirst)), wall: wall, into: &output)
     case .time(let time):
@@ -40,7 +40,7 @@ extension ShardReplica {
     case .current:
       let page = ReadReply.Page(
         pieces: state.topics.currentValues(matching: request.filters, at: wall), upTo: committed, committed: committed,
-        isCurrentValues: true)
+        isCurrentValues: true, isBehind: isBehind)
       answer(request, .success(page), into: &output)
     }
   }
@@ -71,6 +71,8 @@ extension ShardReplica {
     }
     go(.walk(walk), wall: wall, into: &output)
   }
+
+  private var isBehind: Bool { !isServing && !isAlone }
 
   var beforeFirst: Offset { Offset(log.first.value - 1) }
 
@@ -175,7 +177,7 @@ extension ShardReplica {
   }
 
   private func answer(_ scan: Scan, into output: inout ReplicaOutput) {
-    let page = ReadReply.Page(pieces: scan.pieces, upTo: scan.at, committed: committed, gap: gap(of: scan))
+    let page = ReadReply.Page(pieces: scan.pieces, upTo: scan.at, committed: committed, gap: gap(of: scan), isBehind: isBehind)
     let reply = ReadReply(shard: settings.shard, ticket: scan.ticket, result: .success(page))
     output.replies.append(AddressedReply(edge: scan.edge, reply: .read(reply)))
   }
@@ -189,7 +191,7 @@ extension ShardReplica {
       for record in walk.found.reversed() { whole.append(record) }
       let pieces = whole.isEmpty ? [] : [whole.freeze()]
       let reply = ReadReply(
-        shard: settings.shard, ticket: walk.ticket, result: .success(ReadReply.Page(pieces: pieces, upTo: upTo, committed: upTo)))
+        shard: settings.shard, ticket: walk.ticket, result: .success(ReadReply.Page(pieces: pieces, upTo: upTo, committed: upTo, isBehind: isBehind)))
       output.replies.append(AddressedReply(edge: walk.edge, reply: .read(reply)))
     }
   }

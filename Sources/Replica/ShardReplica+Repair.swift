@@ -8,6 +8,8 @@ struct Ailment {
   let reason: String
   let incident: UInt64
   var askedAt: Instant?
+  /// Who was heard to lead since.
+  var leader: NodeID?
   /// The leader has agreed and the log is being wiped.
   var isRestarting = false
 }
@@ -39,6 +41,7 @@ extension ShardReplica {
     ailment?.askedAt = now
     var others = group.membership.members
     for member in settings.members.members where !others.contains(member) { others.append(member) }
+    if let leader = known.leader, !others.contains(leader) { others.append(leader) }
     for member in others where member != settings.node {
       output.messages.append(AddressedReplicaMessage(to: member, message: .repair(.ask(incident: known.incident))))
     }

@@ -3,8 +3,8 @@ internal import Feeds
 internal import Raft
 internal import Shard
 
-/// Who may be asked: publishes and new consumers by the leader alone; reads by a replica that leads, or, when nobody is
-/// known to lead, by any that has the log: what is committed stays so.
+/// Who may be asked: publishes, consumers and feeds by the leader alone; single reads by any replica that has the log when
+/// nobody is known to lead: what is committed stays so, though there may be more elsewhere.
 extension ShardReplica {
   /// Whether this replica is all there is.
   var isAlone: Bool { group.membership.voters == [settings.node] && !group.membership.isJoint }

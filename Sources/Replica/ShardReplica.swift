@@ -146,7 +146,7 @@ public struct ShardReplica: ~Copyable {
   public mutating func forget(_ edge: EdgeID) { feeds.remove(edge) }
 
   private mutating func changeInterest(_ change: InterestChange, into output: inout ReplicaOutput) {
-    guard mayRead, change.seen <= committed || knowsTheEnd else {
+    guard isServing || isAlone, change.seen <= committed || knowsTheEnd else {
       output.replies.append(AddressedReply(edge: change.edge, reply: .feedEnded(settings.shard, readRefusal)))
       return
     }

@@ -269,6 +269,7 @@ extension Simulation {
         if let problem { throw problem }
       }
       try ledger.passed(upTo: page.upTo, shard: shard, topic: reader.topic, seen: &reader.places[shard], by: reader.index)
+      if page.isBehind { redirect(edge, shard, .notLeader(nil), from: broker) }
       pump(reader, shard)
     }
   }

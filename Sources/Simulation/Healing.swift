@@ -74,7 +74,8 @@ extension Simulation {
       }
     }
     guard !plan.losesHistory else { return }
-    // A newcomer reads everything from the beginning.
+    // A newcomer reads everything from the beginning, over a network that is worth it.
+    network.mix = NetworkMix()
     for reader in readers {
       leave(reader)
       for shard in reader.shards { reader.places[shard] = ReaderPlace() }
