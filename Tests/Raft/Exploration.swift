@@ -14,12 +14,17 @@ struct FaultMix {
   var kills = 0
   var partitions = 0
   var pauses = 0
+  var diskStalls = 0
+  /// Of a hundred new leaders, so many lose power or the network soon.
+  var earlyDeaths = 0
   var membershipChanges = 0
   var transfers = 0
   var snapshots = 0
-  var proposals = 300
+  var proposals = 20
   /// Of a hundred events of the disk or the network, so many are the disk's.
   var diskShare = 30
+  /// A step takes up to so many microseconds.
+  var stepMicroseconds = 2000
 
   init() {}
 
@@ -28,15 +33,29 @@ struct FaultMix {
     loss = some(50, &random)
     duplication = some(100, &random)
     reordering = 1 + some(30, &random)
-    powerCuts = some(12, &random)
-    kills = some(12, &random)
-    partitions = some(12, &random)
-    pauses = some(12, &random)
+    let calm = [1, 2, 5][random.below(3)]
+    powerCuts = some(60 / calm, &random)
+    kills = some(60 / calm, &random)
+    partitions = some(60 / calm, &random)
+    pauses = some(60 / calm, &random)
+    diskStalls = some(60 / calm, &random)
     membershipChanges = some(40, &random)
     transfers = some(30, &random)
     snapshots = some(60, &random)
-    proposals = 50 + random.below(800)
-    diskShare = 5 + random.below(45)
+    if random.below(2) == 0 {
+      // A storm: little is proposed, and leaders come and go.
+      powerCuts = 20 + random.below(60)
+      kills = random.below(60)
+      partitions = 20 + random.below(100)
+      diskStalls = random.below(60)
+      snapshots = 0
+      earlyDeaths = 50
+      duplication = 0
+      membershipChanges = random.below(2) * 60
+    }
+    proposals = [20, 60, 200, 600][random.below(4)]
+    diskShare = random.below(2) == 0 ? 1 + random.below(10) : 10 + random.below(40)
+    stepMicroseconds = 1000 + random.below(3000)
   }
 }
 
@@ -60,6 +79,10 @@ final class Exploration {
   /// `blocked[from * size + to]`
   private var blocked: [Bool]
   private var pausedUntil: [Instant]
+  /// Until then the disk finishes nothing.
+  private var stalledUntil: [Instant]
+  /// Losses of power that are coming.
+  private var doomed: [(index: Int, step: Int)] = []
   private var clock = Instant.zero
   private var proposed = 0
   private(set) var steps = 0
@@ -73,11 +96,24 @@ final class Exploration {
     mix = chosen ?? FaultMix(&random)
     blocked = [Bool](repeating: false, count: Exploration.size * Exploration.size)
     pausedUntil = [Instant](repeating: .zero, count: Exploration.size)
+    stalledUntil = pausedUntil
     let ids = (1...Exploration.size).map { NodeID(UInt64($0)) }
-    let voters = random.below(3) == 0 ? 3 : Exploration.size
+    let voters = random.below(2) == 0 ? 3 : Exploration.size
     let membership = Membership(voters: Array(ids.prefix(voters)), learners: Array(ids.dropFirst(voters)))
+    // Small numbers make rare meetings likely; every replica of a group has the same.
+    let appendBytes = [60, 60, 120, 300][random.below(4)]
+    let heartbeat = 50 + random.below(50)
+    let electionMinimum = heartbeat * (2 + random.below(3))
+    let electionMaximum = electionMinimum + 50 + random.below(300)
     for id in ids {
-      let node = TestNode(id, membership: membership, seed: random.next(), ledger: ledger) { $0.faults = faults }
+      let node = TestNode(id, membership: membership, seed: random.next(), ledger: ledger) { settings in
+        settings.faults = faults
+        settings.maximumAppendBytes = appendBytes
+        settings.heartbeatEvery = .milliseconds(heartbeat)
+        settings.electionMinimum = .milliseconds(electionMinimum)
+        settings.electionMaximum = .milliseconds(electionMaximum)
+        settings.leaseMargin = .milliseconds(heartbeat / 4)
+      }
       node.isDiskSlow = true
       nodes.append(node)
       node.start(at: clock)
@@ -95,9 +131,11 @@ final class Exploration {
   /// Ends all faults and runs until everything proposed at the end is applied everywhere; false if that takes too long.
   func heal() -> Bool {
     mix = FaultMix()
+    doomed = []
     for index in blocked.indices { blocked[index] = false }
     for index in nodes.indices {
       pausedUntil[index] = clock
+      stalledUntil[index] = clock
       if !nodes[index].isUp { restart(index) }
     }
     let limit = clock + .seconds(60)
@@ -122,7 +160,11 @@ final class Exploration {
 
   private func step() {
     steps += 1
-    clock = clock + TimeSpan(nanoseconds: Int64(random.below(2_000_000)))
+    clock = clock + TimeSpan(nanoseconds: Int64(random.below(mix.stepMicroseconds)) * 1000)
+    if let place = doomed.firstIndex(where: { $0.step <= steps }) {
+      let index = doomed.remove(at: place).index
+      if nodes[index].isUp { return random.below(3) == 0 ? isolate(index) : losePower(index) }
+    }
     let draw = random.below(10_000)
     if draw < mix.proposals { return propose() }
     var bound = mix.proposals
@@ -130,14 +172,20 @@ final class Exploration {
       bound += weight
       return draw < bound
     }
-    if falls(mix.powerCuts) { return losePower() }
-    if falls(mix.kills) { return kill() }
+    if falls(mix.powerCuts + mix.kills + mix.partitions), someLeader() == nil, random.below(4) != 0 {
+      // Nothing is learned from a cluster that never comes to anything.
+      return mend()
+    }
+    bound = mix.proposals
+    if falls(mix.powerCuts) { return strike { losePower($0) } }
+    if falls(mix.kills) { return strike { kill($0) } }
     if falls(mix.partitions) { return partition() }
-    if falls(mix.pauses) { return pausedUntil[random.below(nodes.count)] = clock + .milliseconds(random.below(2000)) }
+    if falls(mix.pauses) { return strike { pausedUntil[$0] = clock + .milliseconds(random.below(2000)) } }
+    if falls(mix.diskStalls) { return strike { stalledUntil[$0] = clock + .milliseconds(random.below(3000)) } }
     if falls(mix.membershipChanges) { return changeMembership() }
     if falls(mix.transfers) { return transfer() }
     if falls(mix.snapshots) { return takeSnapshot(random.below(nodes.count)) }
-    if falls(mix.powerCuts + mix.kills > 0 ? 40 : 0) { return restartOne() }
+    if falls(mix.powerCuts + mix.kills > 0 ? 150 : 0) { return restartOne() }
     if falls(600) { return tick() }
     if random.below(100) < mix.diskShare || network.isEmpty {
       if !disk() { tick() }
@@ -160,7 +208,7 @@ final class Exploration {
     let first = random.below(nodes.count)
     for index in (0..<nodes.count).map({ (first + $0) % nodes.count }) {
       let node = nodes[index]
-      guard node.isUp, !node.disk.isIdle else { continue }
+      guard node.isUp, !node.disk.isIdle, stalledUntil[index] <= clock else { continue }
       // Term and vote, and the log, are written beside each other.
       let isHardState = node.disk.logQueue.isEmpty || (!node.disk.hardStateQueue.isEmpty && random.below(2) == 0)
       if isHardState { node.completeHardState(at: clock) } else { node.completeLog(at: clock) }
@@ -207,6 +255,7 @@ final class Exploration {
   private func consider(_ fact: RaftFact, at index: Int) {
     guard case .becameLeader(let term, _) = fact else { return }
     leaderships += 1
+    if random.below(100) < mix.earlyDeaths { doomed.append((index, steps + random.below(40))) }
     note(term)
     ledger.check(leader: nodes[index].id, term: term, log: nodes[index].disk.cached)
     for other in nodes.indices where other != index && nodes[other].isUp && nodes[other].machine.leaseholds(at: clock) {
@@ -235,8 +284,7 @@ final class Exploration {
 
 extension Exploration {
   private func propose() {
-    let index = random.below(nodes.count)
-    guard isAwake(index), nodes[index].machine.role == .leader else { return }
+    guard let index = someLeader() else { return }
     let node = nodes[index]
     let count = 1 + random.below(4)
     let payloads = (0..<count).map { _ in
@@ -248,27 +296,45 @@ extension Exploration {
     collect(index)
   }
 
-  private func losePower() {
-    let index = random.below(nodes.count)
+  /// Any that believes that it leads.
+  private func someLeader() -> Int? {
+    let leaders = nodes.indices.filter { isAwake($0) && nodes[$0].machine.role == .leader }
+    return leaders.isEmpty ? nil : leaders[random.below(leaders.count)]
+  }
+
+  /// Lets something happen to one node, to one that leads, or to about half of them at once.
+  private func strike(_ fault: (Int) -> Void) {
+    switch random.below(4) {
+    case 0: if let leader = someLeader() { fault(leader) }
+    case 1: for index in nodes.indices where random.below(2) == 0 { fault(index) }
+    default: fault(random.below(nodes.count))
+    }
+  }
+
+  private func losePower(_ index: Int) {
     guard nodes[index].isUp else { return }
     nodes[index].stop()
     nodes[index].disk.losePower(&random)
+    // What it said last may not have left it.
+    if random.below(2) == 0 { network.removeAll { $0.from == index } }
     note(1)
   }
 
-  private func kill() {
-    let index = random.below(nodes.count)
+  private func kill(_ index: Int) {
     guard nodes[index].isUp else { return }
     nodes[index].stop()
     nodes[index].disk.loseProcess()
-    // Often the machine goes down a little later.
-    if random.below(4) == 0 { nodes[index].disk.losePower(&random) }
     note(2)
+    guard random.below(3) == 0 else { return }
+    // What ended the process may end the machine too, a little later, when another process already runs.
+    stalledUntil[index] = clock + .milliseconds(1000)
+    doomed.append((index, steps + 20 + random.below(400)))
+    if random.below(2) == 0 { restart(index) }
   }
 
   private func restartOne() {
-    let index = random.below(nodes.count)
-    if !nodes[index].isUp { restart(index) }
+    let down = nodes.indices.filter { !nodes[$0].isUp }
+    if !down.isEmpty { restart(down[random.below(down.count)]) }
   }
 
   private func restart(_ index: Int) {
@@ -276,6 +342,19 @@ extension Exploration {
     applied[index] = .zero
     nodes[index].start(at: clock)
     collect(index)
+  }
+
+  /// Ends what stands in the way of an election.
+  private func mend() {
+    for index in nodes.indices where random.below(3) != 0 {
+      for other in nodes.indices {
+        blocked[index * Exploration.size + other] = false
+        blocked[other * Exploration.size + index] = false
+      }
+      pausedUntil[index] = clock
+      stalledUntil[index] = clock
+      if !nodes[index].isUp { restart(index) }
+    }
   }
 
   private func partition() {
@@ -288,22 +367,23 @@ extension Exploration {
       for from in nodes.indices {
         for to in nodes.indices where side >> from & 1 != side >> to & 1 { blocked[from * Exploration.size + to] = true }
       }
-    case 2:
-      // One node hears nobody, or nobody hears it, or both.
-      let alone = random.below(nodes.count)
-      let manner = random.below(3)
-      for other in nodes.indices {
-        if manner != 0 { blocked[alone * Exploration.size + other] = true }
-        if manner != 1 { blocked[other * Exploration.size + alone] = true }
-      }
+    case 2: isolate(random.below(nodes.count))
     default:
       for link in blocked.indices { blocked[link] = random.below(3) == 0 }
     }
   }
 
+  /// One node hears nobody, or nobody hears it, or both.
+  private func isolate(_ alone: Int) {
+    let manner = random.below(3)
+    for other in nodes.indices {
+      if manner != 0 { blocked[alone * Exploration.size + other] = true }
+      if manner != 1 { blocked[other * Exploration.size + alone] = true }
+    }
+  }
+
   private func changeMembership() {
-    let index = random.below(nodes.count)
-    guard isAwake(index), nodes[index].machine.role == .leader else { return }
+    guard let index = someLeader() else { return }
     var ids = nodes.map(\.id)
     for place in ids.indices.dropLast() { ids.swapAt(place, place + random.below(ids.count - place)) }
     let voters = 2 + random.below(4)
@@ -314,8 +394,7 @@ extension Exploration {
   }
 
   private func transfer() {
-    let index = random.below(nodes.count)
-    guard isAwake(index), nodes[index].machine.role == .leader else { return }
+    guard let index = someLeader() else { return }
     let target = random.below(2) == 0 ? nil : nodes[random.below(nodes.count)].id
     _ = nodes[index].machine.transferLeadership(to: target, at: clock, into: &nodes[index].output)
     collect(index)
