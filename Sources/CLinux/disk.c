@@ -89,3 +89,9 @@ int tidings_disk_bell_wait(int bell) {
 }
 
 void tidings_disk_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+void tidings_disk_start_writing(int fd) {
+  // Where it cannot be done the sync that follows does all of the work. Errors of the write stay with the file and
+  // are the sync's to tell.
+  (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}

@@ -23,12 +23,12 @@ public enum ClusterStatus {
 
   private static func summary(_ cluster: JSONValue, _ totals: JSONValue?) -> String {
     var lines = [
-      "cluster \(text(cluster, "id")) is \(text(cluster, "state")): \(text(cluster, "shards")) shards, \(text(cluster, "replicas")) replicas"
+      "cluster \(text(cluster, "id")) is \(text(cluster, "state")): \(counted(cluster, "shards")), \(counted(cluster, "replicas"))"
     ]
     for reason in cluster["why"]?.array ?? [] { lines.append("  \(AnswerDocument.cell(reason))") }
     if let totals {
       lines.append(
-        "\(text(totals, "connections")) connections, \(text(totals, "topics")) topics, \(text(totals, "published")) published "
+        "\(counted(totals, "connections")), \(counted(totals, "topics")), \(text(totals, "published")) published "
           + "(\(rate(totals["publishRate"]))), \(text(totals, "delivered")) delivered (\(rate(totals["deliverRate"])))")
     }
     return lines.map { $0 + "\n" }.joined()
@@ -63,6 +63,11 @@ public enum ClusterStatus {
   }
 
   private static func text(_ value: JSONValue, _ name: String) -> String { AnswerDocument.cell(value[name]) }
+
+  /// `16 shards`, `1 replica`: every name here is plural by an s.
+  private static func counted(_ value: JSONValue, _ name: String) -> String {
+    "\(text(value, name)) \(value[name]?.integer == 1 ? String(name.dropLast()) : name)"
+  }
 
   private static func rate(_ value: JSONValue?) -> String {
     guard let rate = value?.double, rate.isFinite, rate.magnitude < 1e15 else { return "" }

@@ -10,11 +10,11 @@ extension DirectoryHandle {
     switch errno {
     case EEXIST: return
     case ENOENT:
-      guard let parent = parent(of: path) else { throw DiskError(errno: ENOENT, "make directory") }
+      guard let parent = parent(of: path) else { throw DiskError(errno: ENOENT, "make") }
       try make(parent)
-      guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw DiskError(errno: errno, "make directory") }
+      guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw DiskError(errno: errno, "make") }
       try syncParent(of: path)
-    default: throw DiskError(errno: errno, "make directory")
+    default: throw DiskError(errno: errno, "make")
     }
   }
 

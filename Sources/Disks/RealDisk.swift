@@ -107,6 +107,12 @@ public final class RealDisk: Disk {
     throw DiskError(errno: -result, "reserve", name.text)
   }
 
+  /// Has the system begin to write the file's changed pages; a sync that follows has less to wait for.
+  func startWriting(_ name: JournalFileName) {
+    guard durability == .fsync, let descriptor = descriptors[name] else { return }
+    tidings_disk_start_writing(descriptor)
+  }
+
   private func descriptor(of name: JournalFileName) throws(DiskError) -> Int32 {
     if let known = descriptors[name] { return known }
     let opened = try directory.open(name.text, O_RDWR)

@@ -39,6 +39,8 @@ final class Connection {
   var isClosed = false
   /// More input may lie in the socket than was read in this turn.
   var mayReadMore = false
+  /// The peer has said that it sends no more; its last bytes may still lie in the socket.
+  var endIsInSight = false
 
   var timer: TimerID?
   var lastActive: Instant
@@ -85,6 +87,14 @@ struct OutputQueue: ~Copyable {
     var total = own.count - sent
     for rest in rests { total += rest.piece.count }
     return total
+  }
+
+  /// Moves what is left down once most of the buffer has been sent: one that is filled as fast as it drains
+  /// would hold everything it ever sent.
+  mutating func compact() {
+    guard sent > Self.keptCapacity, sent > own.count / 2 else { return }
+    own.removeFirst(sent)
+    sent = 0
   }
 
   /// Forgets what has been sent; idle connections keep no memory.

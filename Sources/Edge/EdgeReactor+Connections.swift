@@ -34,11 +34,21 @@ extension EdgeReactor {
   }
 
   private func refuse(_ descriptor: FileDescriptor) {
-    var answer = ByteBuffer(capacity: 256)
-    answer.append(
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nContent-Length: 2\r\nRetry-After: 5\r\nConnection: close\r\n\r\n{}")
+    var problem = Problem(.unavailable, "This node has as many connections as it may have. Come back later, or go to another node.")
+    problem.retryAfterSeconds = 5
+    var body = ByteBuffer(capacity: 256)
+    problem.append(into: &body)
+    var answer = ByteBuffer(capacity: 512)
+    body.withUnsafeBytes { bytes in
+      appendAnswer(.unavailable, "application/problem+json", bytes, AnswerManner(connection: .close), into: &answer) {
+        HTTPFieldEncoder.field("Retry-After", decimal: problem.retryAfterSeconds ?? 1, into: &$0)
+      }
+    }
     // The kernel's buffer of a new socket takes this; a client that is gone already needs no answer.
     _ = answer.withUnsafeBytes { descriptor.send($0.baseAddress.unsafelyUnwrapped, count: $0.count) }
+    descriptor.finishSending()
+    // Unread input would turn the close into a reset, and the answer might be lost.
+    _ = descriptor.receive(into: readBuffer.baseAddress.unsafelyUnwrapped, count: readBuffer.count)
     descriptor.close()
   }
 
@@ -56,8 +66,8 @@ extension EdgeReactor {
         connection.lastActive = now
         receive(UnsafeMutableRawBufferPointer(rebasing: readBuffer[..<count]), on: connection)
         if connection.isClosed { return }
-        // A short read left nothing behind; what comes later is told anew.
-        if count < readBuffer.count { return }
+        // A short read left nothing behind; what comes later is told anew. An end that came with the bytes is not.
+        if count < readBuffer.count, !connection.endIsInSight { return }
         if isHeldBack(connection) {
           connection.mayReadMore = true
           return
@@ -65,6 +75,7 @@ extension EdgeReactor {
       case .wouldBlock:
         return
       case .closed:
+        connection.endIsInSight = true
         peerFinished(connection)
         return
       case .failed:
@@ -79,7 +90,7 @@ extension EdgeReactor {
   /// A client that does not take its answers is not asked for more.
   func isHeldBack(_ connection: Connection) -> Bool {
     switch connection.role {
-    case .http(let session): session.isPaused || connection.output.pendingBytes > RequestLimits.unansweredBytes
+    case .http(let session): session.isPaused || session.isEnding || connection.output.pendingBytes > RequestLimits.unansweredBytes
     case .webSocket: connection.output.pendingBytes > RequestLimits.unansweredBytes
     case .following, .finishing: false
     }
@@ -107,6 +118,7 @@ extension EdgeReactor {
   private func peerFinished(_ connection: Connection) {
     switch connection.role {
     case .http(let session):
+      if isCutShort(connection, session) { return refuse(.truncated, connection, session) }
       // Answers under way may still be wanted by a client that only finished sending.
       if session.pending.isEmpty, connection.output.isEmpty { return close(connection) }
       session.peerFinished = true
@@ -182,6 +194,7 @@ extension EdgeReactor {
         connection.output.sent += sent
       case .wouldBlock:
         connection.isBlocked = true
+        connection.output.compact()
         return false
       case .closed, .failed:
         close(connection)

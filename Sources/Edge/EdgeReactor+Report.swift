@@ -88,10 +88,9 @@ extension EdgeReactor {
   /// Sends off those whose time has come.
   func careForDepartures() {
     let now = now
-    while let first = departures.first, first.0 <= now {
-      departures.removeFirst()
-      if let connection = connections[first.1], !connection.isClosed { sendOff(connection) }
-    }
+    let due = departures.prefix { $0.0 <= now }
+    departures.removeFirst(due.count)
+    for (_, key) in due { if let connection = connections[key], !connection.isClosed { sendOff(connection) } }
     if let first = departures.first {
       _ = loop.schedule(TimerKey(PollToken(kind: Self.departureTimer).rawValue), at: first.0)
     }
@@ -116,7 +115,7 @@ extension EdgeReactor {
       if session.waitsForEvents {
         waitIsOver(connection, session)
       } else if session.pending.isEmpty {
-        close(connection)
+        closeWhenSent(connection)
       }
     case .finishing: break
     }

@@ -90,8 +90,13 @@ public final class EdgeReactor {
       connection.isBlocked = false
       write(connection)
     }
-    if readiness.contains(.readable) || readiness.contains(.hangup) {
+    if readiness.contains(.peerFinished) || readiness.contains(.hangup) { connection.endIsInSight = true }
+    if readiness.contains(.readable) || connection.endIsInSight {
       if !connection.isClosed { read(connection) }
+      // Nobody is left to wait. A client that only finished sending still waits for its answer.
+      if readiness.contains(.hangup), !connection.isClosed, case .http(let session) = connection.role, session.waitsForEvents {
+        close(connection)
+      }
     }
     if readiness.contains(.error), !connection.isClosed { close(connection) }
   }
@@ -146,7 +151,7 @@ public final class EdgeReactor {
   }
 
   /// Whether a turn's end has more to ask of the shards: readers that were woken by what the shards answered.
-  public var hasRequests: Bool { !pumpable.isEmpty }
+  public var hasRequests: Bool { !pumpable.isEmpty || !fanout.woken.isEmpty }
 
   /// Numbers questions of connections; what comes back with an older number is not waited for any more.
   func nextSequence() -> UInt32 {
@@ -165,7 +170,7 @@ public final class EdgeReactor {
       unread.removeAll(keepingCapacity: true)
       for key in again { if let connection = connections[key], !connection.isClosed { read(connection) } }
     }
-    if !unread.isEmpty || !listed.isEmpty || !pumpable.isEmpty || hasBatches { loop.wakeImmediately() }
+    if !unread.isEmpty || !listed.isEmpty || hasRequests || hasBatches { loop.wakeImmediately() }
   }
 
   private var hasBatches: Bool { batches.contains { $0 != nil } }
@@ -199,18 +204,20 @@ struct TicketParts {
 
   init(_ ticket: Ticket) { value = ticket.value }
 
+  // The slot is counted from one, so that no question's ticket is 0: that one means that nobody waits.
+
   static func make(_ key: SlotKey, _ sequence: UInt32) -> Ticket {
-    Ticket(UInt64(key.index & 0xf_ffff) << 43 | UInt64(key.generation & 0xf_ffff) << 23 | UInt64(sequence & sequenceMask))
+    Ticket(UInt64((key.index + 1) & 0xf_ffff) << 43 | UInt64(key.generation & 0xf_ffff) << 23 | UInt64(sequence & sequenceMask))
   }
 
-  /// A batch's slot (20 bits), generation (23) and item (20).
+  /// A batch's slot, counted from one (20 bits), generation (23) and item (20).
   static func make(batch key: SlotKey, item: Int) -> Ticket {
-    Ticket(batchBit | UInt64(key.index & 0xf_ffff) << 43 | UInt64(key.generation & 0x7f_ffff) << 20 | UInt64(item & 0xf_ffff))
+    Ticket(batchBit | UInt64((key.index + 1) & 0xf_ffff) << 43 | UInt64(key.generation & 0x7f_ffff) << 20 | UInt64(item & 0xf_ffff))
   }
 
   var isBatch: Bool { value & Self.batchBit != 0 }
   var sequence: UInt32 { UInt32(truncatingIfNeeded: value) & Self.sequenceMask }
-  var index: UInt32 { UInt32(truncatingIfNeeded: value >> 43) & 0xf_ffff }
+  var index: UInt32 { (UInt32(truncatingIfNeeded: value >> 43) & 0xf_ffff) &- 1 }
   var item: Int { Int(value & 0xf_ffff) }
 
   func slot(in table: borrowing SlotTable<Connection>) -> SlotKey? {

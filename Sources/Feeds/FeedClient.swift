@@ -23,7 +23,8 @@ public struct FeedClient {
   private var wants: [Filter: Want] = [:]
   private var liveCount = 0
   private var additions: [Filter] = []
-  private var removals: [Filter] = []
+  /// Let go and not told to the shard yet: until then they are live as before.
+  private var removals: [(filter: Filter, liveFrom: Offset?)] = []
   private var asked: [(ticket: Ticket, filters: [Filter])] = []
   private var nextTicket: UInt64 = 1
 
@@ -43,8 +44,14 @@ public struct FeedClient {
       wants[filter]!.holders += 1
       return
     }
+    if let index = removals.firstIndex(where: { $0.filter == filter }) {
+      // The shard never heard of the release: telling it to add what it has would leave it there for ever.
+      let liveFrom = removals.remove(at: index).liveFrom
+      wants[filter] = Want(holders: 1, liveFrom: liveFrom)
+      if liveFrom != nil { liveCount += 1 }
+      return
+    }
     wants[filter] = Want(holders: 1, liveFrom: nil)
-    if let index = removals.firstIndex(of: filter) { removals.remove(at: index) }
     additions.append(filter)
   }
 
@@ -61,14 +68,14 @@ public struct FeedClient {
     if let index = additions.firstIndex(of: filter) {
       additions.remove(at: index)
     } else {
-      removals.append(filter)
+      removals.append((filter, want.liveFrom))
     }
   }
 
   /// The change to send to the shard, if any; it is answered with the same ticket.
   public mutating func change(for edge: EdgeID) -> InterestChange? {
     guard hasChange else { return nil }
-    let change = InterestChange(edge: edge, ticket: Ticket(nextTicket), add: additions, remove: removals)
+    let change = InterestChange(edge: edge, ticket: Ticket(nextTicket), add: additions, remove: removals.map(\.filter))
     if !additions.isEmpty { asked.append((change.ticket, additions)) }
     nextTicket += 1
     additions.removeAll()
@@ -83,8 +90,8 @@ public struct FeedClient {
     // Nothing was live, so nothing was pushed up to here: what the cache holds has an end.
     if liveCount == 0 { cache.restart(at: reply.liveFrom) }
     for filter in filters where wants[filter] != nil && wants[filter]!.liveFrom == nil {
-      // A filter let go and held again meanwhile has a later question of its own.
-      if asked.contains(where: { $0.filters.contains(filter) }) { continue }
+      // A filter let go and held again meanwhile has a later question of its own, under way or still to be put.
+      if additions.contains(filter) || asked.contains(where: { $0.filters.contains(filter) }) { continue }
       wants[filter]!.liveFrom = reply.liveFrom
       liveCount += 1
     }

@@ -59,6 +59,25 @@ extension DiskError: CustomStringConvertible {
       case .refused: "not allowed"
       case .failed: "failed"
       }
-    return "\(operation) \(file.map(\.text) ?? "directory"): \(reason)\(code == 0 ? "" : " (error \(code))")"
+    return "\(operation) \(file.map(\.text) ?? "directory"): \(reason)\(code == 0 ? "" : " (\(Self.words(for: code)))")"
+  }
+
+  /// What the errors that disks give mean; others keep their number.
+  private static func words(for code: Int32) -> String {
+    switch code {
+    case 1: "not permitted"
+    case 2: "no such file or directory"
+    case 5: "input/output error"
+    case 12: "out of memory"
+    case 13: "permission denied"
+    case 20: "not a directory"
+    case 21: "is a directory"
+    case 23, 24: "too many open files"
+    case 27: "file too large"
+    case 28: "no space left on device"
+    case 30: "read-only file system"
+    case 122: "disk quota exceeded"
+    default: "error \(code)"
+    }
   }
 }

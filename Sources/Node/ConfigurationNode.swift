@@ -38,7 +38,8 @@ public struct NodeConfiguration: Sendable {
   public var cluster: Endpoint?
   public var advertise: Endpoint?
   public var dataFolder = "./tidings-data"
-  public var shards = 16
+  public static let defaultShards = 16
+  public var shards = defaultShards
   public var retention = Retention(age: .seconds(24 * 3600), bytes: 1 << 30)
   public var reactors: Int
   public var durability = Durability.fsync

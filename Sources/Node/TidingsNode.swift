@@ -39,7 +39,7 @@ public enum TidingsNode {
       store = try BrokerStore(
         path: configuration.dataFolder,
         fresh: NodeIdentity(node: NodeID(random.next()), cluster: ClusterID(random.next()), shards: configuration.shards),
-        holder: configuration.name, durability: configuration.durability == .fsync ? .fsync : .memory)
+        holder: "node \(configuration.name), process \(getpid()), since \(SystemClock.wall().timestamp)", durability: configuration.durability == .fsync ? .fsync : .memory)
     } catch {
       log.error("data-directory", error.description, ["path": LogValue(configuration.dataFolder)])
       return 1
@@ -50,7 +50,7 @@ public enum TidingsNode {
       log.error("data-directory", "the data directory belongs to no cluster; name another with --data", ["path": LogValue(configuration.dataFolder)])
       return 1
     }
-    if identity.shards != configuration.shards {
+    if identity.shards != configuration.shards, configuration.shards != NodeConfiguration.defaultShards {
       log.warning(
         "shards", "the number of shards was fixed when the cluster was born; --shards is not used",
         ["born-with": LogValue(identity.shards), "asked-for": LogValue(configuration.shards)])

@@ -9,6 +9,8 @@ struct Appended {
     case results(EdgeID, [PublishResult])
     /// Per command of the entry, who asked for it.
     case commands([[ConsumerAsker]])
+    /// Who asked for a consumer while commands that may change it were under way: what they wrote is seen.
+    case lookUp(ConsumerLookUp)
   }
 
   /// The newest offset that must be committed first. An append of nothing stands for answers that depend on what
@@ -18,6 +20,11 @@ struct Appended {
   /// The memory it holds.
   var cost: Int
   var waiting: Waiting
+}
+
+struct ConsumerLookUp {
+  var name: String
+  var asker: ConsumerAsker
 }
 
 struct ConsumerAsker {

@@ -6,6 +6,8 @@ internal import Shard
 /// readers that acknowledge as they go cost one small entry.
 struct GatheredCommands {
   private(set) var commands: [ShardCommand] = []
+  /// Asked for behind these commands, and answered behind them.
+  var lookUps: [ConsumerLookUp] = []
   private var askers: [[ConsumerAsker]] = []
   /// Where a consumer's acknowledgement stands that later ones may be folded into. For look-up only.
   private var foldable: [String: Int] = [:]
@@ -35,8 +37,8 @@ struct GatheredCommands {
     return true
   }
 
-  mutating func take() -> (commands: [ShardCommand], askers: [[ConsumerAsker]]) {
+  mutating func take() -> (commands: [ShardCommand], askers: [[ConsumerAsker]], lookUps: [ConsumerLookUp]) {
     defer { self = GatheredCommands() }
-    return (commands, askers)
+    return (commands, askers, lookUps)
   }
 }

@@ -29,6 +29,11 @@ public struct ReplicaSettings: Sendable {
   public var snapshotEveryEntries = 250_000
   /// …or so much time with anything new at all, so that a quiet log can expire too.
   public var snapshotEvery = TimeSpan.seconds(600)
+  /// Retention removes nothing that no snapshot contains: small retentions need snapshots sooner, though never of
+  /// less log than this…
+  public var smallestSnapshotEveryBytes = 1 << 20
+  /// …nor of less time.
+  public var shortestSnapshotEvery = TimeSpan.seconds(1)
   /// A tick encodes about this much of a snapshot.
   public var snapshotBytesPerTick = 1 << 20
   /// Retention is looked at this often.

@@ -48,6 +48,7 @@ extension ShardReplica {
           try state.apply(entry, outcomes: &outcomes)
         } catch { return error }
         let end = at + entry.length
+        if entry.kind == .record { newestMessage = entry.offset }
         if hasFeeds, entry.kind == .record { feeds.offer(entry.topic, at: at..<end, of: bytes) }
         at = end
       }
@@ -60,6 +61,7 @@ extension ShardReplica {
   private mutating func answer(_ waiting: Appended.Waiting, into output: inout ReplicaOutput) {
     switch waiting {
     case .results(let edge, let results): answer(edge, results)
+    case .lookUp(let lookUp): answer(lookUp, into: &output)
     case .commands(let askers):
       for (outcome, askers) in zip(outcomes, askers) {
         let result: Result<[Consumer], Refusal> =
@@ -85,6 +87,8 @@ extension ShardReplica {
       answer(edge, results.map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) })
     case .commands(let askers):
       for asker in askers.joined() { answer(asker, .failure(refusal), into: &output) }
+    case .lookUp(let lookUp):
+      answer(lookUp.asker, .failure(refusal), into: &output)
     }
   }
 

@@ -11,7 +11,15 @@ extension ShardReplica {
     case .list:
       answer(asker, .success(state.consumers.all), into: &output)
     case .show(let name):
-      answer(asker, state.consumers[name].map { .success([$0]) } ?? .failure(.noSuchConsumer), into: &output)
+      // Whoever acknowledged and asks again sees what it acknowledged.
+      let lookUp = ConsumerLookUp(name: name, asker: asker)
+      if !gathered.isEmpty {
+        gathered.lookUps.append(lookUp)
+      } else if !queue.isEmpty {
+        queue.append(Appended(last: lastAppended, bytes: Bytes(), cost: 0, waiting: .lookUp(lookUp)))
+      } else {
+        answer(lookUp, into: &output)
+      }
     case .open(let name, let filters, let cursor):
       gather(.openConsumer(name: name, filters: filters, cursor: cursor), asker, into: &output)
     case .acknowledge(let name, let cursor, let reset):
@@ -20,6 +28,10 @@ extension ShardReplica {
     case .delete(let name):
       gather(.deleteConsumer(name: name), asker, into: &output)
     }
+  }
+
+  func answer(_ lookUp: ConsumerLookUp, into output: inout ReplicaOutput) {
+    answer(lookUp.asker, state.consumers[lookUp.name].map { .success([$0]) } ?? .failure(.noSuchConsumer), into: &output)
   }
 
   private mutating func gather(_ command: ShardCommand, _ asker: ConsumerAsker, into output: inout ReplicaOutput) {
@@ -35,14 +47,16 @@ extension ShardReplica {
   /// Appends what gathered as one entry.
   mutating func appendGathered(wall: WallTime, into output: inout ReplicaOutput) {
     guard !gathered.isEmpty else { return }
-    let (commands, askers) = gathered.take()
+    let (commands, askers, lookUps) = gathered.take()
     if let refusal = appendRefusal {
       refuse(.commands(askers), refusal, into: &output)
+      for lookUp in lookUps { answer(lookUp, into: &output) }
       return
     }
     var body = ByteBuffer(capacity: 256)
     ShardCommand.encode(commands, into: &body)
     appendPlain(.command, body: body, askers, wall: wall, into: &output)
+    for lookUp in lookUps { queue.append(Appended(last: lastAppended, bytes: Bytes(), cost: 0, waiting: .lookUp(lookUp))) }
   }
 
   /// Appends one entry that is not a message.

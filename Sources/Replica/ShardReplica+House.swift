@@ -27,6 +27,9 @@ extension ShardReplica {
   private mutating func forgetTopics(wall: WallTime, into output: inout ReplicaOutput) {
     guard queue.isEmpty, gathered.isEmpty, state.topics.count > 0 else { return }
     guard state.isForgetting || log.first > max(sweptBefore, Offset(1)) else { return }
+    // Behind the newest message only housekeeping was removed: sweeping again would be housekeeping for its own sake,
+    // and its entries would bring about the next.
+    guard state.isForgetting || sweptBefore <= newestMessage else { return }
     if !state.isForgetting { sweptBefore = log.first }
     gathered.add(.forgetTopics(before: sweptBefore), nil)
     appendGathered(wall: wall, into: &output)

@@ -49,7 +49,8 @@ extension ShardReplica {
     } catch {
       failure = "\(error)"
     }
-    let replica = ShardReplica(settings: settings, log: opening.log, state: state, tail: tail, failure: failure, at: now)
+    var replica = ShardReplica(settings: settings, log: opening.log, state: state, tail: tail, failure: failure, at: now)
+    replica.newestMessage = replica.committed
     output.facts.append(.opened(verdict, first: replica.first, committed: replica.committed))
     if let failure { output.facts.append(.damaged(failure)) }
     return replica

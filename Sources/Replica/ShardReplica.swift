@@ -34,6 +34,8 @@ public struct ShardReplica: ~Copyable {
   var lastTrimAt: Instant
   /// Topics older than this were swept from the state since opening.
   var sweptBefore = Offset.zero
+  /// The newest message applied since the shard was opened; before the first, whatever the log held then.
+  var newestMessage = Offset.zero
   var failure: String?
   var isClosing = false
   var hasClosed = false
@@ -139,6 +141,8 @@ public struct ShardReplica: ~Copyable {
     flushAnswers(into: &output)
     pendingBytes = 0
     gate.reset()
-    refuse(.commands(gathered.take().askers), .journalFailed(reason), into: &output)
+    let waiting = gathered.take()
+    refuse(.commands(waiting.askers), .journalFailed(reason), into: &output)
+    for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), .journalFailed(reason), into: &output) }
   }
 }

@@ -16,6 +16,8 @@ struct SnapshotWork: ~Copyable {
   private var buffer = ByteBuffer()
   private var finished: Snapshot?
   private var isAtDisk = false
+  /// Bytes of the last one: a state larger than the log it shortens is not written again for each bit of log.
+  private var lastSize = 0
 
   /// `applied` is where replaying ended.
   init(lastOffset: Offset, applied: Offset, at now: Instant) {
@@ -34,8 +36,12 @@ struct SnapshotWork: ~Copyable {
 
   func isDue(_ settings: ReplicaSettings, at now: Instant) -> Bool {
     guard isIdle, entriesSince > 0 else { return false }
-    return bytesSince >= settings.snapshotEveryBytes || entriesSince >= settings.snapshotEveryEntries
-      || now - startedAt >= settings.snapshotEvery
+    let retention = settings.retention
+    let enough = min(settings.snapshotEveryBytes, max(settings.smallestSnapshotEveryBytes, retention.bytes / 4, lastSize))
+    // No age makes it longer than `snapshotEvery`, so that a span of nanoseconds holds it.
+    let age = TimeSpan.milliseconds(Int(min(retention.ageMilliseconds, Int64(settings.snapshotEvery.milliseconds))))
+    let longEnough = max(settings.shortestSnapshotEvery, age)
+    return bytesSince >= enough || entriesSince >= settings.snapshotEveryEntries || now - startedAt >= longEnough
   }
 
   mutating func begin(_ state: borrowing ShardState, at now: Instant) {
@@ -56,6 +62,7 @@ struct SnapshotWork: ~Copyable {
     encoder = nil
     var whole = ByteBuffer()
     swap(&whole, &buffer)
+    lastSize = whole.count
     finished = Snapshot(offset: offset, body: whole.freeze())
   }
 

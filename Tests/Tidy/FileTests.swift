@@ -18,8 +18,8 @@ struct FileTests {
   @Test("No file is longer than 500 lines; past 400 it is named")
   func length() {
     for file in written {
-      // A page is one file by its nature: it must load nothing from outside.
-      if file.path.hasSuffix(".html") { continue }
+      // What a browser loads is one file by its nature: the page and the client stand alone.
+      if file.path.hasPrefix("Sources/Edge/Web/") { continue }
       #expect(file.lineCount <= FileTests.mostLines, "\(file.path) has \(file.lineCount) lines: there is a second subject in it")
       if file.lineCount > FileTests.manyLines, file.lineCount <= FileTests.mostLines {
         print("long: \(file.path) has \(file.lineCount) lines")
@@ -31,7 +31,7 @@ struct FileTests {
   func nothingLeftOver() {
     // In two halves, so that this file is not the first to break its own rule.
     let words = ["TO" + "DO", "FIX" + "ME", "XX" + "X"]
-    for file in written {
+    for file in written where !file.path.hasSuffix(".md") {
       for (index, line) in file.lines.enumerated() {
         let found = line.split { !$0.isLetter }.first { words.contains(String($0)) }
         #expect(found == nil, "\(file.path):\(index + 1) says \(found ?? "")")

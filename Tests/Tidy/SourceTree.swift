@@ -43,58 +43,79 @@ struct SourceTree: CustomStringConvertible {
 struct SourceFile: CustomStringConvertible {
   let path: String
   let text: String
+  let lines: [Substring]
+  /// Of Swift files: the lines, numbered from 1, without comments and without what stands in literals. The code alone.
+  let codeLines: [(number: Int, code: String)]
+
+  init(path: String, text: String) {
+    self.path = path
+    self.text = text
+    lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    var lexer = CodeLexer()
+    codeLines = path.hasSuffix(".swift") ? lines.enumerated().map { ($0.offset + 1, lexer.code(of: $0.element)) } : []
+  }
 
   var description: String { path }
 
-  var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
-  var lineCount: Int { text.split(separator: "\n", omittingEmptySubsequences: false).count - (text.hasSuffix("\n") ? 1 : 0) }
-
-  /// Its lines, numbered from 1, without comments and without what stands in string literals: the code alone.
-  var codeLines: [(number: Int, code: String)] {
-    var lexer = CodeLexer()
-    return lines.enumerated().map { ($0.offset + 1, lexer.code(of: $0.element)) }
-  }
+  var lineCount: Int { lines.count - (text.hasSuffix("\n") ? 1 : 0) }
 }
 
 /// Takes comments and the inside of literals out of Swift, line by line. Knows as much of the language as that needs.
 private struct CodeLexer {
-  private var inComment = 0
-  private var inLongString = false
+  private var commentDepth = 0
+  private var isInLongString = false
 
   mutating func code(of line: Substring) -> String {
-    var code = ""
-    var rest = line
-    while !rest.isEmpty {
-      if inLongString {
-        guard let end = rest.range(of: "\"\"\"") else { return code }
-        inLongString = false
-        rest = rest[end.upperBound...]
-      } else if inComment > 0 {
-        if rest.hasPrefix("*/") { inComment -= 1 } else if rest.hasPrefix("/*") { inComment += 1 } else { rest = rest.dropFirst(); continue }
-        rest = rest.dropFirst(2)
-      } else if rest.hasPrefix("//") {
-        return code
-      } else if rest.hasPrefix("/*") {
-        inComment += 1
-        rest = rest.dropFirst(2)
-      } else if rest.hasPrefix("\"\"\"") {
-        inLongString = true
-        rest = rest.dropFirst(3)
-      } else if rest.hasPrefix("\"") {
-        code += "\"\""
-        rest = CodeLexer.afterLiteral(rest.dropFirst())
+    let bytes = Array(line.utf8)
+    var code: [UInt8] = []
+    var at = 0
+    func has(_ mark: StaticString) -> Bool {
+      let count = mark.utf8CodeUnitCount
+      return at + count <= bytes.count && (0..<count).allSatisfy { bytes[at + $0] == mark.utf8Start[$0] }
+    }
+    while at < bytes.count {
+      if isInLongString {
+        isInLongString = !has("\"\"\"")
+        at += isInLongString ? 1 : 3
+      } else if commentDepth > 0 {
+        let step = has("*/") ? -1 : has("/*") ? 1 : 0
+        commentDepth += step
+        at += step == 0 ? 1 : 2
+      } else if has("//") {
+        break
+      } else if has("/*") {
+        commentDepth += 1
+        at += 2
+      } else if has("\"\"\"") {
+        isInLongString = true
+        at += 3
+      } else if has("\"") {
+        code += [UInt8(ascii: "\""), UInt8(ascii: "\"")]
+        at += 1
+        while at < bytes.count, bytes[at] != UInt8(ascii: "\"") { at += bytes[at] == UInt8(ascii: "\\") ? 2 : 1 }
+        at += 1
       } else {
-        code.append(rest.removeFirst())
+        code.append(bytes[at])
+        at += 1
       }
     }
-    return code
+    return String(decoding: code, as: UTF8.self)
   }
+}
 
-  private static func afterLiteral(_ text: Substring) -> Substring {
-    var rest = text
-    while let character = rest.popFirst() {
-      if character == "\\" { _ = rest.popFirst() } else if character == "\"" { break }
+extension String {
+  /// Whether `word` stands in it with nothing on either side that would make it part of a longer word. Regular
+  /// expressions over every line of the tree take ten times as long.
+  func hasWord(_ word: String) -> Bool {
+    func isPart(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "_") || byte >= 0x80 || Character(UnicodeScalar(byte)).isLetter || Character(UnicodeScalar(byte)).isNumber }
+    let needle = Array(word.utf8)
+    let hay = Array(utf8)
+    guard let first = needle.first, let last = needle.last, hay.count >= needle.count else { return false }
+    for at in 0...(hay.count - needle.count) where hay[at] == first && hay[at..<at + needle.count].elementsEqual(needle) {
+      let before = at > 0 && isPart(first) && isPart(hay[at - 1])
+      let after = at + needle.count < hay.count && isPart(last) && isPart(hay[at + needle.count])
+      if !before && !after { return true }
     }
-    return rest
+    return false
   }
 }

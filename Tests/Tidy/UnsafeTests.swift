@@ -7,6 +7,8 @@ struct UnsafeTests {
   static let allowed: [String: String] = [
     "Sources/Core/ByteBuffer.swift": "the memory has one owner, the value itself, which cannot be copied",
     "Sources/Core/Bytes.swift": "nothing writes to the memory once it is shared",
+    "Sources/Reactor/Mailbox.swift": "the messages are reached only under the mutex, the flag is atomic, the bell never changes",
+    "Sources/Reactor/ReactorThread.swift": "made by one thread, which keeps nothing of it, and opened by one other",
     "Sources/Feeds/ShardRequest.swift": "a batch is handed over, never shared",
   ]
 
@@ -14,7 +16,7 @@ struct UnsafeTests {
   func onlyWhereListed() {
     var used: Set<String> = []
     for file in SourceTree.here.files where file.path.hasPrefix("Sources/") && file.path.hasSuffix(".swift") {
-      for (number, code) in file.codeLines where code.contains(/@unchecked\s+Sendable|nonisolated\(unsafe\)/) {
+      for (number, code) in file.codeLines where code.hasWord("@unchecked Sendable") || code.hasWord("nonisolated(unsafe)") {
         used.insert(file.path)
         #expect(UnsafeTests.allowed[file.path] != nil, "\(file.path):\(number) asks to be believed and is not in the list of UnsafeTests")
       }

@@ -20,3 +20,6 @@ int tidings_disk_bell_wait(int bell);
 
 /* Names the calling thread, for people who look at it. */
 void tidings_disk_name_thread(const char *name);
+
+/* Starts writing a file's changed pages without waiting for them. Says nothing of success: only a sync does. */
+void tidings_disk_start_writing(int fd);

@@ -41,6 +41,8 @@ final class Audience {
   var isAnswerable = false
   /// Listed as having readers.
   var isAwaited = false
+  /// Listed as having readers that may go on.
+  var isWoken = false
 
   var isDirty = false
   /// Who is visited next. Flushing goes round and round: what comes while it does is taken along from here on.
@@ -94,6 +96,16 @@ final class Audience {
     members.removeLast()
     // The one that moved may not have been visited yet.
     if isDirty { startPass() }
+  }
+
+  /// Whether the stream holds something that the waiter was not told yet.
+  func hasNews(for waiter: SlotKey) -> Bool {
+    waiters.contains { $0.connection == waiter && $0.position < stream.end }
+  }
+
+  /// Whether the member at `index` is still this connection, takes what it is given, and has not been given all.
+  func isUnderWay(_ index: Int, _ connection: SlotKey, to end: UInt64) -> Bool {
+    index < members.count && members[index].connection == connection && !members[index].isStalled && members[index].position < end
   }
 
   func remove(waiter: SlotKey) {

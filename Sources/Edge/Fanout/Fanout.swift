@@ -34,6 +34,8 @@ final class Fanout {
   private(set) var dirty: [Int] = []
   /// Audiences whose waiters have something to be told.
   var answerable: [Int] = []
+  /// Audiences whose readers may go on.
+  var woken: [Audience] = []
   /// Audiences that have readers on their way.
   private var awaited: [Int] = []
   var counters = FanoutCounters()
@@ -136,12 +138,6 @@ final class Fanout {
       if !live { return false }
     }
     return true
-  }
-
-  /// From which offset on everything that `filters` want of `shard` is in its recent pushes; nil while it is not live.
-  func coverage(of filters: [Filter], on shard: ShardID) -> Offset? {
-    // A name without wildcards lies in one shard, and no other will ever say that it is live.
-    feeds[shard.index].coverage(of: filters.filter { $0.shard(among: shardCount).map { $0 == shard } ?? true })
   }
 
   /// Where members of the audience stand once they have everything in its stream.
@@ -301,6 +297,13 @@ final class Fanout {
       }
       budget -= 1
       send(audience, index, gathered, outcome)
+      // One write takes so many parts: the rest follows at once, for nobody may be left in the middle of a message.
+      while audience.isUnderWay(index, member.connection, to: end) {
+        let rest = audience.stream.gather(from: audience.members[index].position, into: vectors)
+        gatheredAt = UInt64.max
+        budget -= 1
+        send(audience, index, rest, outcome)
+      }
       if index < audience.members.count, audience.members[index].connection == member.connection {
         audience.roundMinimum = min(audience.roundMinimum, audience.members[index].position)
       }

@@ -52,11 +52,6 @@ struct RenderArena {
     if chunks[chunk].references == 0 { recycle(chunk) }
   }
 
-  /// Frees what was rendered in a turn and that nobody pointed to in the end.
-  mutating func turnEnds() {
-    if current >= 0, chunks[current].references == 0 { chunks[current].used = 0 }
-  }
-
   private mutating func room(for count: Int) -> Int {
     if count > Self.largestShared { return open(capacity: count) }
     if current < 0 || chunks[current].capacity - chunks[current].used < count {

@@ -215,7 +215,7 @@ extension EdgeReactor {
 
   func bindConsumer(_ consumer: ConsumerBinding, to connection: Connection) {
     connection.consumer = consumer
-    if consumer.acknowledgesItself { consumerConnections.append(connection.key) }
+    if consumer.acknowledgesItself, !consumerConnections.contains(connection.key) { consumerConnections.append(connection.key) }
   }
 
   func takeConsumer(from connection: Connection) -> ConsumerBinding? {
@@ -227,6 +227,8 @@ extension EdgeReactor {
   func acknowledgeConsumers() {
     consumerConnections.removeAll { key in
       guard let connection = connections[key], let consumer = connection.consumer, let audience = connection.audience else { return true }
+      // What still waits for the socket was not handed over.
+      guard connection.output.isEmpty else { return false }
       let member = audience.members[connection.memberIndex]
       let offsets = audience.stream.isEmpty || member.position == audience.stream.end ? fanout.cursor(of: audience) : audience.stream.cursor(at: member.position)
       let cursor = Cursor(cluster: settings.cluster, positions: audience.shards.indices.map { Position(audience.shards[$0], offsets[$0]) })

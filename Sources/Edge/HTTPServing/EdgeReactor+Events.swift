@@ -117,6 +117,8 @@ extension EdgeReactor {
   /// The wait ended without an event.
   func waitIsOver(_ connection: Connection, _ session: HTTPSession) {
     guard let reader = session.waiting else { return }
+    // Something came in this very turn: the turn's end answers with it.
+    if let audience = reader.audience, audience.hasNews(for: connection.key) { return }
     stopWaiting(connection)
     let shards = reader.legs[0].places.map(\.shard)
     for index in reader.legs[0].places.indices { reader.legs[0].places[index].offset = fanout.feeds[shards[index].index].upTo }
@@ -140,17 +142,24 @@ extension EdgeReactor {
       let end = audience.stream.end
       let told = audience.waiters.filter { $0.position < end }
       audience.waiters.removeAll { $0.position < end }
+      if let oldest = audience.oldestUnsent {
+        fanout.latencies[Int(EventFormat.json.rawValue)].record(
+          milliseconds: loop.wallTime.milliseconds - oldest.milliseconds, times: told.count)
+      }
+      let slot = Int(EventFormat.json.rawValue)
       var sharedFrom = UInt64.max
       var shared: RenderArena.Piece?
       for waiter in told {
         guard let connection = connections[waiter.connection], case .http(let session) = connection.role, let reader = session.waiting else { continue }
         let isPlain = isPlainAnswer(session, reader, audience, waiter.position)
         if isPlain, sharedFrom != waiter.position || shared == nil {
+          if let shared { fanout.arenas[slot].release(shared.chunk) }
           shared = renderShared(audience, from: waiter.position, session)
           sharedFrom = waiter.position
         }
         answerWaiter(connection, session, reader, audience, waiter.position, isPlain ? shared : nil)
       }
+      if let shared { fanout.arenas[slot].release(shared.chunk) }
     }
   }
 
@@ -161,6 +170,7 @@ extension EdgeReactor {
     return audience.stream.messages(from: position) <= limit
   }
 
+  /// The piece is retained: whoever asked releases it.
   private func renderShared(_ audience: Audience, from position: UInt64, _ session: HTTPSession) -> RenderArena.Piece {
     var body = ByteBuffer(capacity: 4096)
     appendWaited(audience, from: position, into: &body)
@@ -172,7 +182,10 @@ extension EdgeReactor {
         buffer.append("\r\nCache-Control: no-store\r\n")
       }
     }
-    return answer.withUnsafeBytes { fanout.arenas[Int(EventFormat.json.rawValue)].place($0) }
+    let slot = Int(EventFormat.json.rawValue)
+    let piece = answer.withUnsafeBytes { fanout.arenas[slot].place($0) }
+    fanout.arenas[slot].retain(piece.chunk)
+    return piece
   }
 
   private func appendWaited(_ audience: Audience, from position: UInt64, into body: inout ByteBuffer) {
@@ -241,9 +254,9 @@ extension EdgeReactor {
     acknowledge(reader, shards, offsets)
     var waits = false
     if case .answer(_, let does) = reader.goal { waits = does }
-    let isEmpty = reader.eventCount == 0 && reader.gaps.count == 0
+    let isEmpty = reader.eventCount == 0 && reader.gap == nil
     let tag = cursor.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-    let isUnchanged = isEmpty && (session.ifNoneMatch.map { EdgeReactor.matches($0, tag) } ?? false)
+    let isUnchanged = !waits && reader.gap == nil && (session.ifNoneMatch.map { EdgeReactor.matches($0, tag) } ?? false)
     session.ifNoneMatch = nil
     session.isPaused = false
     setTimer(connection, after: settings.idleTimeout)
@@ -256,9 +269,9 @@ extension EdgeReactor {
     body.append("],\"cursor\":\"")
     body.append(cursor.bytes)
     body.append(UInt8(ascii: "\""))
-    if reader.gaps.count > 0 {
+    if let gap = reader.gap {
       body.append(",\"gap\":")
-      reader.gaps.withUnsafeBytes { body.append($0) }
+      fanout.renderer.appendGap(gap, operation: false, into: &body)
     }
     body.append(UInt8(ascii: "}"))
     let status: HTTPStatus = isUnchanged ? .notModified : waits && isEmpty ? .noContent : .ok

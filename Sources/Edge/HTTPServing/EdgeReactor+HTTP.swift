@@ -9,7 +9,7 @@ extension EdgeReactor {
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: HTTPSession) {
     if connection.input.isEmpty {
       let consumed = decode(UnsafeRawBufferPointer(bytes).bytes, connection, session)
-      guard !connection.isClosed, case .http = connection.role else { return }
+      guard keepsInput(connection) else { return }
       if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
     } else {
       // Taken out while it is read: a handler may end or change the connection.
@@ -17,25 +17,38 @@ extension EdgeReactor {
       swap(&input, &connection.input)
       input.append(UnsafeRawBufferPointer(bytes))
       let consumed = decode(input.bytes, connection, session)
-      guard !connection.isClosed, case .http = connection.role else { return }
+      guard keepsInput(connection) else { return }
       if consumed < input.count {
         input.removeFirst(consumed)
         swap(&input, &connection.input)
       }
     }
     guard !connection.isClosed, case .http = connection.role else { return }
-    if !connection.input.isEmpty, !session.isPaused { watchTheClock(connection, session) }
+    if connection.input.isEmpty, session.bodyStarted == nil {
+      session.unfinishedSince = nil
+    } else if !isHeldBack(connection) {
+      watchTheClock(connection, session)
+    }
+  }
+
+  /// Whether what lies behind a request belongs to someone: to the next request, or to the WebSocket it asked for.
+  private func keepsInput(_ connection: Connection) -> Bool {
+    switch connection.role {
+    case .http, .webSocket: !connection.isClosed
+    case .following, .finishing: false
+    }
   }
 
   /// Decodes as many requests as there are and may be under way. Answers how many bytes are done with.
   private func decode(_ input: RawSpan, _ connection: Connection, _ session: HTTPSession) -> Int {
     var offset = 0
-    while !session.isPaused {
+    while !isHeldBack(connection) {
       let rest = input.extracting(offset..<input.byteCount)
       switch session.decoder.next(rest, head: &session.head) {
       case .needMore:
         return offset
       case .head(let consumed):
+        session.unfinishedSince = nil
         session.headBytes.removeAll()
         session.headBytes.append(rest.extracting(0..<consumed))
         session.body.removeAll()
@@ -53,6 +66,9 @@ extension EdgeReactor {
         offset += consumed
         counters.requests += 1
         session.bodyStarted = nil
+        session.unfinishedSince = nil
+        session.owesContinue = false
+        defer { session.forgetBody() }
         if session.isBodyWhole {
           session.isBodyWhole = false
           requestArrived(connection, session, body: input.extracting(session.wholeBody))
@@ -60,9 +76,7 @@ extension EdgeReactor {
           requestArrived(connection, session, body: session.body.bytes)
         }
         guard !connection.isClosed, case .http = connection.role else { return offset }
-        if session.pending.count >= RequestLimits.pipelined || connection.output.pendingBytes > RequestLimits.unansweredBytes {
-          session.isPaused = true
-        }
+        if session.pending.count >= RequestLimits.pipelined { session.isPaused = true }
       case .failure(let failure):
         refuse(failure, connection, session)
         return input.byteCount
@@ -74,18 +88,30 @@ extension EdgeReactor {
   private func headArrived(_ connection: Connection, _ session: HTTPSession) {
     session.route = Route.of(session.head, session.headSpan, diagnostics: settings.diagnostics)
     if session.head.hasBody { session.bodyStarted = now }
-    if session.head.expectsContinue, session.pending.isEmpty {
-      HTTPResponseEncoder.goOn(into: &connection.output.own)
-      list(connection)
-    }
+    session.owesContinue = session.head.expectsContinue
+    if session.pending.isEmpty { payContinue(connection, session) }
+  }
+
+  /// Tells a client that waits for it that its body is welcome, once every answer before that has been given.
+  private func payContinue(_ connection: Connection, _ session: HTTPSession) {
+    guard session.owesContinue else { return }
+    session.owesContinue = false
+    HTTPResponseEncoder.goOn(into: &connection.output.own)
+    list(connection)
   }
 
   /// The peer broke the protocol: told once, after the answers before it, and closed.
-  private func refuse(_ failure: HTTPDecodeFailure, _ connection: Connection, _ session: HTTPSession) {
+  func refuse(_ failure: HTTPDecodeFailure, _ connection: Connection, _ session: HTTPSession) {
     counters.protocolErrors += 1
     let sequence = expect(session, AnswerManner(connection: .close))
     answerProblem(connection, session, sequence, Problem(failure.status, "\(failure.sentence)"))
-    session.isPaused = true
+  }
+
+  /// Whether the peer's last bytes are the beginning of a request. One empty line behind a request is none.
+  func isCutShort(_ connection: Connection, _ session: HTTPSession) -> Bool {
+    let count = connection.input.count
+    if session.bodyStarted == nil, count > 0, count <= 2, connection.input.withUnsafeBytes({ $0[0] == UInt8(ascii: "\r") }) { return false }
+    return session.decoder.isInsideMessage(pending: count)
   }
 
   // MARK: Requests
@@ -102,6 +128,10 @@ extension EdgeReactor {
       case .allowed(let value): manner.origin = Bytes(value)
       case .refused: isRefusedOrigin = true
       }
+    }
+    if isDraining, route.isLasting {
+      let problem = Problem(.unavailable, "The node is going down: it takes no new followers. Connect again, to another node.")
+      return answerProblem(connection, session, expect(session, manner), problem)
     }
     if isRefusedOrigin {
       let sequence = expect(session, manner)
@@ -163,7 +193,7 @@ extension EdgeReactor {
   func expect(_ session: HTTPSession, _ manner: AnswerManner) -> UInt32 {
     let sequence = session.nextSequence
     session.pending.append(PendingAnswer(manner: manner))
-    if manner.closes { session.isPaused = true }
+    if manner.closes { session.isEnding = true }
     return sequence
   }
 
@@ -187,11 +217,16 @@ extension EdgeReactor {
     }
     session.pending.removeFirst(given)
     session.firstSequence = (session.firstSequence &+ UInt32(given)) & TicketParts.sequenceMask
-    if session.pending.isEmpty { session.topics.removeAll() }
+    session.forgetTopics()
     session.waitsForEvents = false
-    if closes {
+    // A node that drains keeps nobody for a next request.
+    if closes || (isDraining && session.pending.isEmpty && session.deferred == nil && connection.input.isEmpty) {
       closeWhenSent(connection)
       return
+    }
+    if session.pending.isEmpty {
+      session.topics.removeAll()
+      payContinue(connection, session)
     }
     list(connection)
     wentOn(connection, session)
@@ -266,16 +301,16 @@ extension EdgeReactor {
   }
 
   func httpTimerFired(_ connection: Connection, _ session: HTTPSession) {
-    let isUnfinished = session.bodyStarted != nil || (!connection.input.isEmpty && !session.isPaused)
+    let isUnfinished = (session.bodyStarted != nil || !connection.input.isEmpty) && !isHeldBack(connection)
     if session.waitsForEvents {
       waitIsOver(connection, session)
       return
     }
     if isUnfinished {
       let since = session.bodyStarted ?? session.unfinishedSince ?? now
-      let isPaused = now - connection.lastActive >= settings.bodyPause
+      let hasStopped = now - connection.lastActive >= settings.bodyPause
       let allowed = session.bodyStarted == nil ? settings.headTimeout : settings.bodyTimeout
-      if now - since >= allowed || isPaused {
+      if now - since >= allowed || hasStopped {
         let sequence = expect(session, AnswerManner(connection: .close))
         answerProblem(
           connection, session, sequence,

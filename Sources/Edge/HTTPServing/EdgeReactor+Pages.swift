@@ -31,6 +31,7 @@ extension EdgeReactor {
     HTTPResponseEncoder.start(.ok, date: date(), into: &connection.output.own)
     HTTPResponseEncoder.contentType("text/event-stream", into: &connection.output.own)
     HTTPFieldEncoder.field("Cache-Control", "no-store", into: &connection.output.own)
+    HTTPFieldEncoder.field("X-Accel-Buffering", "no", into: &connection.output.own)
     HTTPResponseEncoder.connection(.close, into: &connection.output.own)
     appendCrossOrigin(manner, into: &connection.output.own)
     HTTPResponseEncoder.end(into: &connection.output.own)

@@ -34,6 +34,11 @@ struct EventDraft {
           guard member.kind == .string else { return .failure(Problem(.badRequest, "'topic' is a string.")) }
           event.topic = try JSONText.string(input, member.value)
           hasTopic = true
+        case "specversion":
+          let version = member.kind == .string ? try JSONText.string(input, member.value) : input.text(member.value)
+          guard version == "1.0" else {
+            return .failure(Problem(.badRequest, "Events of version '\(version.prefix(16))' are not known here; 'specversion' is \"1.0\" or left out."))
+          }
         case "type":
           guard member.kind == .string else { return .failure(Problem(.badRequest, "'type' is a string.")) }
           event.type = try JSONText.string(input, member.value)

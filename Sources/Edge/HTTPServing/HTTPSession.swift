@@ -15,6 +15,8 @@ final class HTTPSession {
   /// The request's route, decided when its head was whole.
   var route: Route?
   var bodyStarted: Instant?
+  /// The client waits for `100 Continue`, and answers before that are still owed.
+  var owesContinue = false
   /// Since when something incomplete has been lying here.
   var unfinishedSince: Instant?
 
@@ -29,6 +31,8 @@ final class HTTPSession {
   /// A request that can only begin when all before it are answered.
   var deferred: DeferredRequest?
   var peerFinished = false
+  /// A request was read that ends the connection: whatever comes behind it is not looked at.
+  var isEnding = false
   /// A long-poll that waits for its first event, until when, and what it waits with.
   var waitsForEvents = false
   var waitUntil: Instant?
@@ -54,6 +58,23 @@ final class HTTPSession {
   }
 
   var nextSequence: UInt32 { (firstSequence &+ UInt32(pending.count)) & TicketParts.sequenceMask }
+
+  /// Topics of publishes that were answered go; at once where none is pending, else when they have become many.
+  func forgetTopics() {
+    guard !pending.isEmpty else { return topics.removeAll(keepingCapacity: topics.capacity <= Self.keptTopics) }
+    guard topics.count > Self.keptTopics else { return }
+    let passed = pending.first { !$0.topic.isEmpty }?.topic.lowerBound ?? topics.count
+    topics.removeFirst(passed)
+    for index in pending.indices where !pending[index].topic.isEmpty {
+      pending[index].topic = pending[index].topic.lowerBound - passed..<pending[index].topic.upperBound - passed
+    }
+  }
+
+  /// A connection that stays keeps no large body's memory.
+  func forgetBody() { body.removeAll(keepingCapacity: body.capacity <= OutputQueue.keptCapacity) }
+
+  /// Memory for topics that a connection keeps between answers.
+  static let keptTopics = 4096
 
   /// The place of a pending answer by its sequence number; nil when it is not waited for any more.
   func pendingIndex(_ sequence: UInt32) -> Int? {

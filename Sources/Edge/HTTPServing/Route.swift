@@ -74,6 +74,7 @@ extension Route {
     case "/v1/echo" where diagnostics:
       if head.asksForWebSocket { return .echoSocket }
       return only("GET, HEAD, POST") { $0 == .get || $0 == .post || $0 == .head ? .echo : nil }
+    case "*": return optionsRoute(head, "GET, HEAD, POST, PUT, DELETE, QUERY, OPTIONS")
     default: break
     }
     if let rest = HTTPPath.rest(of: path, in: span, after: "/v1/consumers/") {
@@ -94,6 +95,14 @@ extension Route {
     var buffer = ByteBuffer(capacity: range.count)
     guard PercentCoding.decode(range, in: span, into: &buffer) else { return nil }
     return buffer.withUnsafeBytes { String(validating: $0, as: UTF8.self) }
+  }
+
+  /// Whether what is asked for has no end of its own.
+  var isLasting: Bool {
+    switch self {
+    case .events, .eventsQuery, .clusterEvents, .webSocket, .echoSocket: true
+    default: false
+    }
   }
 
   /// Whether the request must wait until those before it on its connection are answered.

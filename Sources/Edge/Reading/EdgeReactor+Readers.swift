@@ -11,23 +11,31 @@ extension EdgeReactor {
     let shards = Fanout.shards(of: wish.filters, among: settings.shardCount)
     var foreign: String?
     let places = shards.map { shard in
+      var offset = Offset.zero
+      let phase: Reader.Phase
       switch wish.start {
-      case .latest: Reader.Place(shard: shard, offset: .zero, phase: .awaitsLive)
-      case .earliest: Reader.Place(shard: shard, offset: .zero, phase: .start(.earliest))
-      case .time(let time): Reader.Place(shard: shard, offset: .zero, phase: .start(.time(time)))
-      case .last(let count): Reader.Place(shard: shard, offset: .zero, phase: .start(.last(count)))
-      case .current: Reader.Place(shard: shard, offset: .zero, phase: .start(.current))
-      case .cursor(let cursor):
-        cursor.cluster == settings.cluster
-          ? Reader.Place(shard: shard, offset: cursor[shard], phase: .ready)
-          : Reader.Place(shard: shard, offset: .zero, phase: .start(.earliest))
+      case .latest: phase = .awaitsLive
+      case .earliest: phase = .start(.earliest)
+      case .time(let time): phase = .start(.time(time))
+      case .last(let count): phase = .start(.last(count))
+      case .current: phase = .start(.current)
+      case .cursor(let cursor) where cursor.cluster == settings.cluster:
+        offset = cursor[shard]
+        phase = .ready
+      case .cursor: phase = .start(.earliest)
       }
+      return Reader.Place(shard: shard, filters: filters(wish.filters, on: shard), offset: offset, phase: phase)
     }
     if case .cursor(let cursor) = wish.start, cursor.cluster != settings.cluster { foreign = cursor.description }
     var leg = Reader.Leg(
       filters: wish.filters, subscription: subscription, places: places, began: places.map(\.offset), foreign: foreign)
     if case .cursor = wish.start { leg.isResumed = foreign == nil }
     return leg
+  }
+
+  /// Those of `filters` that can match in `shard`: a feed holds no others, so none else may be asked of it.
+  func filters(_ filters: [Filter], on shard: ShardID) -> [Filter] {
+    filters.filter { $0.shard(among: settings.shardCount).map { $0 == shard } ?? true }
   }
 
   /// Makes `reader` the connection's and sets it going.
@@ -57,6 +65,11 @@ extension EdgeReactor {
 
   func pumpReaders() {
     var index = 0
+    // However much came for an audience, its readers are looked at once for it.
+    while let audience = fanout.woken.popLast() {
+      audience.isWoken = false
+      pumpable.append(contentsOf: audience.readers)
+    }
     while index < pumpable.count {
       if let connection = connections[pumpable[index]], let reader = connection.reader, !connection.isClosed {
         pump(reader, of: connection)
@@ -69,7 +82,10 @@ extension EdgeReactor {
   /// Something moved on `shard`: readers on their way to an audience there may go on.
   func pumpReadersWaiting(on shard: ShardID) {
     fanout.forEachAwaited { audience in
-      if audience.places[shard.index] >= 0 { pumpable.append(contentsOf: audience.readers) }
+      if !audience.isWoken, audience.places[shard.index] >= 0 {
+        audience.isWoken = true
+        fanout.woken.append(audience)
+      }
     }
   }
 
@@ -77,14 +93,20 @@ extension EdgeReactor {
 
   /// Takes the reader as far as it gets without waiting: through recent pushes, to a question, or to its goal.
   func pump(_ reader: Reader, of connection: Connection) {
-    guard reader.question == nil, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
+    // Whoever's socket takes nothing is not read for: it keeps its place, and goes on when the socket drains.
+    guard reader.question == nil, !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
     let isLive = reader.audience.map { fanout.isLive($0) } ?? false
+    if askNextStart(reader, of: connection) { return }
     announce(reader, on: connection)
     for legIndex in reader.legs.indices {
       for placeIndex in reader.legs[legIndex].places.indices {
-        guard advance(reader, legIndex, placeIndex, isLive: isLive, of: connection) else { return }
-        if connection.isClosed || connection.output.pendingBytes >= RequestLimits.catchUpWindow { return }
+        // Looked at before what comes next is asked for: a full answer takes nothing more, however much there is.
         if reader.limitReached { return answer(reader, of: connection) }
+        guard advance(reader, legIndex, placeIndex, isLive: isLive, of: connection) else {
+          if reader.limitReached { answer(reader, of: connection) }
+          return
+        }
+        if connection.isClosed || connection.output.pendingBytes >= RequestLimits.catchUpWindow { return }
       }
     }
     announce(reader, on: connection)
@@ -96,8 +118,22 @@ extension EdgeReactor {
       then(self, connection, Cursor(cluster: settings.cluster, positions: places.map { Position($0.shard, $0.offset) }))
     case .follow: join(reader, connection)
     case .answer(_, let waits):
-      if reader.eventCount > 0 || reader.gaps.count > 0 || !waits { answer(reader, of: connection) } else { wait(reader, connection) }
+      if reader.eventCount > 0 || reader.gap != nil || !waits { answer(reader, of: connection) } else { wait(reader, connection) }
     }
+  }
+
+  /// Every place learns where it begins before any of them reads on: a cursor told before that would name no place
+  /// where there is one, and a reader that resumed with it would be given what it did not ask for. A place that
+  /// begins at the oldest message can wait, no place is what its cursor says. True while there is one to find out.
+  private func askNextStart(_ reader: Reader, of connection: Connection) -> Bool {
+    for leg in reader.legs.indices {
+      for place in reader.legs[leg].places.indices {
+        guard case .start(let start) = reader.legs[leg].places[place].phase, start != .earliest else { continue }
+        question(reader, leg, place, start, of: connection)
+        return true
+      }
+    }
+    return false
   }
 
   /// True when the place stands where its shard's feed stands, or, for a poll, where the shard stood.
@@ -119,11 +155,18 @@ extension EdgeReactor {
       question(reader, leg, place, start, of: connection)
       return false
     case .ready:
+      if let page = current.held {
+        reader.legs[leg].places[place].held = nil
+        write(page, leg, place, for: reader, of: connection)
+        reader.legs[leg].places[place].isRead = page.upTo >= page.committed
+        makePumpable(connection)
+        return false
+      }
       if reader.audience == nil {
         // A poll asks the shard itself, so that whoever published reads what it published.
         if current.isRead { return true }
       } else if isLive {
-        if let coverage = fanout.coverage(of: reader.legs[leg].filters, on: current.shard), current.offset >= coverage, current.offset <= feed.upTo {
+        if let coverage = feed.coverage(of: current.filters), current.offset >= coverage, current.offset <= feed.upTo {
           announce(reader, on: connection)
           return readRecent(reader, leg, place, of: connection)
         }
@@ -140,7 +183,7 @@ extension EdgeReactor {
   /// Reads on through what was pushed lately. True when the end is reached.
   private func readRecent(_ reader: Reader, _ leg: Int, _ place: Int, of connection: Connection) -> Bool {
     let shard = reader.legs[leg].places[place].shard
-    let filters = reader.legs[leg].filters
+    let filters = reader.legs[leg].places[place].filters
     let wallTime = loop.wallTime
     var isAtEnd = true
     counters.cacheReads += 1
@@ -175,7 +218,7 @@ extension EdgeReactor {
       reader.legs[leg].places[place].shard,
       .read(
         ReadRequest(
-          edge: edge, ticket: TicketParts.make(connection.key, sequence), filters: reader.legs[leg].filters, start: start,
+          edge: edge, ticket: TicketParts.make(connection.key, sequence), filters: reader.legs[leg].places[place].filters, start: start,
           maximumBytes: RequestLimits.readBytes)))
   }
 
@@ -193,16 +236,17 @@ extension EdgeReactor {
         connection.reader = nil
         return answerValue(page, reader.legs[0].places[0].shard, connection)
       }
-      let starts = reader.legs[leg].places[place].phase != .ready
-      if starts {
+      if let start = reader.legs[leg].places[place].start {
         reader.legs[leg].places[place].phase = .ready
         // Until its records are written the place stands before them.
         reader.legs[leg].places[place].offset = page.isCurrentValues ? page.upTo : firstOffset(page).map { Offset($0.value - 1) } ?? page.upTo
-        reader.legs[leg].began[place] = reader.legs[leg].places[place].offset
+        // The last messages of each topic leave out others of their stretch, which another leg may want.
+        if case .last = start { reader.legs[leg].began[place] = page.upTo } else { reader.legs[leg].began[place] = reader.legs[leg].places[place].offset }
         if let foreign = reader.legs[leg].foreign {
           reader.legs[leg].foreign = nil
           tell(GapReason.foreign, from: foreign, reader, leg, connection)
         }
+        if wait(for: start, page, reader, leg, place) { return makePumpable(connection) }
       } else if let gap = page.gap {
         let from = cursorText(of: reader, leg)
         reader.legs[leg].places[place].offset = gap.to
@@ -216,6 +260,19 @@ extension EdgeReactor {
       write(page, leg, place, for: reader, of: connection)
       reader.legs[leg].places[place].isRead = page.upTo >= page.committed
       makePumpable(connection)
+    }
+  }
+
+  /// Keeps a page back while other places do not know yet where they begin. True if it is not to be written now.
+  private func wait(for start: ReadStart, _ page: ReadReply.Page, _ reader: Reader, _ leg: Int, _ place: Int) -> Bool {
+    guard !reader.knowsStarts else { return false }
+    switch start {
+    case .time: return true  // It is read again from where it begins, rather than kept.
+    case .last:
+      // The last messages of each topic are no stretch of the log: they cannot be read again.
+      reader.legs[leg].places[place].held = page
+      return true
+    case .current, .earliest, .latest, .after: return false
     }
   }
 
@@ -297,7 +354,8 @@ extension EdgeReactor {
     switch reader.goal {
     case .value, .locate: break
     case .answer:
-      if reader.gaps.count == 0 { fanout.renderer.appendGap(gap, operation: false, into: &reader.gaps) }
+      // An answer has one gap: from where the first shard's begins to where every shard's has ended.
+      if reader.gap == nil { reader.gap = gap } else { reader.gap?.to = gap.to }
     case .follow(let format):
       let shards = reader.shards
       fanout.renderer.appendGapEvent(gap, as: format, shards: shards, offsets: reader.offsets(of: shards), into: &connection.output.own)
@@ -327,112 +385,5 @@ extension EdgeReactor {
     case .answer, .value, .locate: answerRefusal(reader, of: connection, refusal)
     case .follow: closeWhenSent(connection)
     }
-  }
-
-  // MARK: Keeping up
-
-  /// The reader stands where the feeds stand: from here on the audience's stream is its own.
-  private func join(_ reader: Reader, _ connection: Connection) {
-    guard let audience = reader.audience else { preconditionFailure("a follower without an audience") }
-    audience.remove(reader: connection.key)
-    connection.reader = nil
-    connection.audience = audience
-    let isHeld = !connection.output.isEmpty
-    connection.memberIndex = audience.join(connection.key, descriptor: connection.descriptor.rawValue, stalled: isHeld)
-    if case .webSocket(let session) = connection.role { session.keepLegs(of: reader) }
-    if let consumer = reader.consumer { bindConsumer(consumer, to: connection) }
-    if isHeld { list(connection) }
-    if case .webSocket(let session) = connection.role { runDeferred(connection, session) }
-  }
-
-  func leaveAudience(_ connection: Connection) {
-    guard let audience = connection.audience else { return }
-    connection.audience = nil
-    audience.leave(at: connection.memberIndex) { key, index in connections[key]?.memberIndex = index }
-    if audience.stream.byteCount > 0 { fanout.touch(audience) }
-  }
-
-  /// The member's socket took only part: the rest of that message becomes its own, the stream waits for it.
-  func stall(_ audience: Audience, _ index: Int) {
-    guard let connection = connections[audience.members[index].connection] else { return }
-    connection.isBlocked = true
-    audience.members[index].isStalled = true
-    let position = audience.members[index].position
-    let end = audience.stream.messageEnd(at: position)
-    let slot = Int(audience.key.format.rawValue)
-    if end > position {
-      audience.stream.forEachPiece(in: position..<end) { piece in
-        fanout.arenas[slot].retain(piece.chunk)
-        connection.output.rests.append(OutputQueue.SharedRest(piece: piece, arena: slot))
-      }
-      audience.members[index].position = end
-    }
-  }
-
-  /// The socket takes more again.
-  func resumeMember(_ connection: Connection) {
-    guard let audience = connection.audience else { return }
-    let member = audience.members[connection.memberIndex]
-    guard member.isStalled else { return }
-    audience.members[connection.memberIndex].isStalled = false
-    // The next flush visits it with all others, and lets go of what it held.
-    fanout.touch(audience)
-    loop.wakeImmediately()
-  }
-
-  /// Past its bound: the member keeps no place in the stream but a cursor, and reads on when its socket drains.
-  func fallBehind(_ connection: Connection) {
-    guard let audience = connection.audience else { return }
-    counters.fellBehind += 1
-    let member = audience.members[connection.memberIndex]
-    let cursor = audience.stream.cursor(at: member.position)
-    var legs: [Reader.Leg]
-    if case .webSocket(let session) = connection.role {
-      legs = session.legs
-      for index in legs.indices {
-        for place in legs[index].places.indices {
-          let at = Int(audience.places[legs[index].places[place].shard.index])
-          legs[index].places[place].offset = cursor[at]
-          legs[index].places[place].phase = .ready
-          legs[index].places[place].isRead = false
-        }
-      }
-    } else {
-      let places = audience.shards.indices.map { Reader.Place(shard: audience.shards[$0], offset: cursor[$0], phase: .ready) }
-      legs = [Reader.Leg(filters: audience.key.filters, subscription: "", places: places, began: cursor)]
-    }
-    for index in legs.indices { legs[index].isAnnounced = true }
-    let reader = Reader(goal: .follow(audience.key.format), legs: legs)
-    reader.toldStart = true
-    leaveAudience(connection)
-    reader.consumer = takeConsumer(from: connection)
-    begin(reader, on: connection, format: audience.key.format)
-  }
-
-  // MARK: Audiences over time
-
-  static let audienceCarePeriod = TimeSpan.seconds(1)
-
-  func scheduleAudienceCare() {
-    _ = loop.schedule(TimerKey(PollToken(kind: Self.audienceTimer).rawValue), at: now + Self.audienceCarePeriod)
-  }
-
-  /// Heartbeats for the idle, and farewell to audiences that nobody came back to.
-  func careForAudiences() {
-    let now = now
-    for case let audience? in fanout.audiences {
-      if audience.isEmpty {
-        if let since = audience.emptySince {
-          if now - since >= settings.audienceLinger { fanout.dissolve(audience) }
-        } else {
-          audience.emptySince = now
-        }
-        continue
-      }
-      audience.emptySince = nil
-      if !audience.members.isEmpty, now - audience.lastSent >= settings.heartbeat { fanout.beat(audience, now: now) }
-    }
-    acknowledgeConsumers()
-    scheduleAudienceCare()
   }
 }

@@ -41,10 +41,23 @@ final class Reader {
 
   struct Place {
     var shard: ShardID
+    /// Those of the leg's filters that can match in this shard.
+    var filters: [Filter]
     var offset: Offset
     var phase: Phase
     /// Whether the last read reached the end of what was committed.
     var isRead = false
+    /// What a read must find out about where the place begins; nil when it is known.
+    var start: ReadStart? {
+      switch phase {
+      case .start(let start): start
+      case .awaitsLive: .latest
+      case .ready: nil
+      }
+    }
+
+    /// The page that told where the place begins, until the others know too.
+    var held: ReadReply.Page?
   }
 
   enum Phase: Equatable {
@@ -83,7 +96,7 @@ final class Reader {
   // For answers.
   var events = ByteBuffer()
   var eventCount = 0
-  var gaps = ByteBuffer()
+  var gap: Gap?
 
   init(goal: Goal, legs: [Leg]) {
     self.goal = goal
@@ -108,6 +121,15 @@ final class Reader {
 
   /// Whether the cursor means something in every place.
   var hasPlaces: Bool { legs.allSatisfy { leg in leg.places.allSatisfy { $0.phase == .ready } } }
+
+  /// Whether no place must still ask where it begins.
+  var knowsStarts: Bool {
+    legs.allSatisfy { leg in
+      leg.places.allSatisfy { place in
+        if case .start(let start) = place.phase { start == .earliest } else { true }
+      }
+    }
+  }
 
   /// Whether an earlier leg delivers, or delivered, the record that `leg` has come upon.
   func isDelivered(_ record: RecordView, place shard: ShardID, before leg: Int) -> Bool {

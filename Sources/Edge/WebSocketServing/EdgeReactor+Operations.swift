@@ -174,6 +174,7 @@ extension EdgeReactor {
   /// A subscription stands: what waited behind it goes on.
   func runDeferred(_ connection: Connection, _ session: WebSocketSession) {
     while !session.deferred.isEmpty, connection.reader == nil, !connection.isClosed {
+      guard case .webSocket = connection.role else { return }
       let text = session.deferred.removeFirst()
       do throws(JSONError) {
         try operate(text.bytes, connection, session)

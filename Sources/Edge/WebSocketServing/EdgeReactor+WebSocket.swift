@@ -44,7 +44,6 @@ extension EdgeReactor {
         isCompressed: acceptance.compression?.serverWindowBits == 15, allowsCompression: acceptance.compression != nil, isEcho: echo,
         maximumMessage: echo ? SocketLimits.echoMessage : settings.maximumMessage)
       connection.role = .webSocket(socket)
-      connection.input.removeAll(keepingCapacity: false)
       clearTimer(connection)
       if !echo { setTimer(connection, after: settings.heartbeat) }
       if !echo { welcome(connection) }

@@ -49,10 +49,10 @@ struct MetricsPage {
   }
 
   private func latency(_ writer: inout MetricsWriter) {
-    for transport in Transport.allCases {
+    // Nothing is pushed to a connection that only asks and is answered.
+    for transport in Transport.allCases where transport != .http {
       var merged = LatencyHistogram()
       for report in reports { merged.merge(report.edge.latencies[transport.rawValue]) }
-      guard merged.total > 0 else { continue }
       writer.write(
         .histogram("tidings_delivery_latency_seconds", "From a message's commit until it was written to followers."),
         millisecondBounds: LatencyHistogram.bounds, counts: merged.counts, sum: Double(merged.sumMilliseconds) / 1000, ["transport": transport.name])

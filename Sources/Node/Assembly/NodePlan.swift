@@ -60,10 +60,15 @@ final class NodePlan: Sendable {
       case .corrupt: log.error("corrupt", "the log is damaged; the shard does not serve what may be missing", range)
       }
     case .journalFailed(let why):
+      board.refuses(shard, why)
       log.error("journal-failed", "the disk failed; the shard refuses publishes until the node is started anew", ["shard": number, "error": LogValue(why)])
     case .damaged(let why): log.error("damaged", "part of the log cannot be read", ["shard": number, "error": LogValue(why)])
-    case .full: log.error("disk-full", "the disk is full; publishes are refused until there is space", ["shard": number])
-    case .roomAgain: log.info("disk-has-room", "publishing goes on", ["shard": number])
+    case .full:
+      board.refuses(shard, "the disk is full")
+      log.error("disk-full", "the disk is full; publishes are refused until there is space", ["shard": number])
+    case .roomAgain:
+      board.refuses(shard, nil)
+      log.info("disk-has-room", "publishing goes on", ["shard": number])
     case .snapshotWritten(let offset): log.debug("snapshot", nil, ["shard": number, "offset": LogValue(Int(offset.value))])
     case .snapshotRefused(let offset): log.warning("snapshot-refused", "a snapshot could not be written; it is tried again", ["shard": number, "offset": LogValue(Int(offset.value))])
     case .trimmed(let first): log.debug("trimmed", nil, ["shard": number, "first": LogValue(Int(first.value))])
@@ -94,6 +99,7 @@ final class NodeBoard: Sendable {
     var opened = 0
     var ended = 0
     var idle: Set<Int> = []
+    var refusals: [ShardID: String] = [:]
     var failure: String?
   }
 
@@ -109,6 +115,14 @@ final class NodeBoard: Sendable {
   /// Whether a draining reactor has no client left.
   func idle(_ isIdle: Bool, at index: Int) { state.withLock { if isIdle { $0.idle.insert(index) } else { $0.idle.remove(index) } } }
   var idleCount: Int { state.withLock { $0.idle.count } }
+
+  /// Why a shard of whatever reactor refuses publishes; nil when it takes them again.
+  func refuses(_ shard: ShardID, _ why: String?) { state.withLock { $0.refusals[shard] = why } }
+
+  /// Why some shards refuse publishes, in order; empty when none does.
+  var refusals: [String] {
+    state.withLock { state in state.refusals.sorted { $0.key < $1.key }.map { "shard \($0.key): \($0.value)" } }
+  }
 
   var openedCount: Int { state.withLock { $0.opened } }
   var endedCount: Int { state.withLock { $0.ended } }

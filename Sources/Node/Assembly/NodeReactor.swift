@@ -274,14 +274,8 @@ extension NodeReactor: NodePages {
 
   var unreadiness: String? {
     if isClosing || isDraining { return "The node is draining: it takes no new work. Use another node." }
-    let refusing = broker.statuses.compactMap { status -> String? in
-      switch status.condition {
-      case .ok: nil
-      case .full: "shard \(status.shard) has no disk space"
-      case .failed(let why): "shard \(status.shard): \(why)"
-      }
-    }
-    return refusing.isEmpty ? nil : "Some shards cannot be written: \(refusing.joined(separator: "; "))."
+    let refusals = plan.board.refusals
+    return refusals.isEmpty ? nil : "Some shards cannot be written: \(refusals.joined(separator: "; "))."
   }
 
   var isDraining: Bool { plan.board.isDraining }

@@ -25,10 +25,12 @@ class Report(unittest.TestResult):
     def startTest(self, test):
         super().startTest(test)
         self.began = time.monotonic()
+        self.cases = 0
 
     def line(self, mark, test, note=""):
         sentence = test.shortDescription() or str(test)
-        print(f"{mark} {sentence} ({time.monotonic() - self.began:.1f} s){note}", flush=True)
+        cases = f", {self.cases} cases" if getattr(self, "cases", 0) > 1 else ""
+        print(f"{mark} {sentence} ({time.monotonic() - self.began:.1f} s{cases}){note}", flush=True)
 
     def addSuccess(self, test):
         self.passed += 1
@@ -47,9 +49,11 @@ class Report(unittest.TestResult):
 
     def addSubTest(self, test, subtest, error):
         super().addSubTest(test, subtest, error)
+        self.cases += 1
         if error is not None:
             self.line("✘", test, f": {subtest._subDescription()}")
-            print((self.failures + self.errors)[-1][1], flush=True)
+            mine = self.failures if issubclass(error[0], test.failureException) else self.errors
+            print(mine[-1][1], flush=True)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)

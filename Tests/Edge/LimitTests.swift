@@ -1,0 +1,119 @@
+import Core
+import Feeds
+import Testing
+
+@testable import Edge
+
+@Suite("Limits, time and the end")
+struct LimitTests {
+  @Test("A head that does not become whole is refused in time, also the second one of a connection")
+  func slowHead() throws {
+    let harness = try EdgeHarness()
+    let client = try harness.connect(sending: "GET /healthz HT")
+    harness.pass(.seconds(5))
+    client.send("TP/1.1\r\nHost: h\r\n\r\n")
+    harness.settle()
+    #expect(client.answers().map(\.status) == [200])
+    harness.pass(.seconds(4))
+    // What began then is long over: this one has its own ten seconds.
+    client.send("GET /heal")
+    harness.settle()
+    harness.pass(.seconds(8))
+    #expect(client.answers().isEmpty)
+    harness.pass(.seconds(4))
+    #expect(client.answers().map(\.status) == [408])
+    #expect(client.hasEnded)
+  }
+
+  @Test("A body may not pause for long, nor take for ever")
+  func slowBody() throws {
+    let harness = try EdgeHarness()
+    let head = "POST /v1/topics/a HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"
+    let pausing = try harness.connect(sending: head)
+    let dripping = try harness.connect(sending: head)
+    for second in 0..<70 {
+      if second == 20 { #expect(pausing.answers().map(\.status) == [408]) }
+      if second == 55 { #expect(dripping.answers().isEmpty) }
+      if second % 2 == 0, !dripping.hasEnded { dripping.send("x") }
+      harness.pass(.seconds(1))
+    }
+    #expect(dripping.answers().map(\.status) == [408])
+    #expect(harness.shard(of: "a").log.isEmpty)
+  }
+
+  @Test("A connection without a request is let go, one that waits for an answer is not")
+  func idle() throws {
+    let harness = try EdgeHarness()
+    let silent = try harness.connect()
+    let used = try harness.connect(sending: request("/healthz"))
+    let waiting = try harness.connect(sending: request("/v1/events?topic=a&wait=60"))
+    let stream = try harness.connect(sending: request("/v1/events?topic=a", eventStream))
+    harness.pass(.seconds(50))
+    waiting.send("")
+    harness.pass(.seconds(40))
+    #expect(silent.hasEnded && used.hasEnded)
+    #expect(waiting.answers().map(\.status) == [204])
+    #expect(!waiting.hasEnded && !stream.hasEnded)
+  }
+
+  @Test("Past the most connections a client is told to come later")
+  func connections() throws {
+    let harness = try EdgeHarness { $0.maximumConnections = 2 }
+    let first = try harness.connect()
+    _ = try harness.connect()
+    let third = try harness.connect()
+    harness.settle()
+    #expect(third.answers().first?.status == 503)
+    #expect(third.hasEnded)
+    first.close()
+    harness.settle()
+    #expect(try harness.connect(sending: request("/healthz")).answers().map(\.status) == [200])
+  }
+
+  @Test("What is too large is refused", arguments: [
+    ("POST /v1/topics/a HTTP/1.1\r\nHost: h\r\nContent-Length: 2000000\r\n\r\n", 413),
+    ("GET /healthz HTTP/1.1\r\nHost: h\r\nX: " + String(repeating: "x", count: 20_000) + "\r\n\r\n", 431),
+  ])
+  func tooLarge(text: String, status: Int) throws {
+    let harness = try EdgeHarness()
+    #expect(try harness.connect(sending: text).answers().map(\.status) == [status])
+  }
+
+  @Test("Draining tells every client in its own words to come back elsewhere, and loses nothing that was answered")
+  func drain() throws {
+    let harness = try EdgeHarness()
+    let idle = try harness.connect(sending: request("/healthz"))
+    let stream = try harness.connect(sending: request("/v1/events?topic=a", eventStream))
+    let socket = try harness.connect(sending: TestClient.upgrade)
+    socket.sendFrame("{\"op\":\"subscribe\",\"id\":\"1\",\"topics\":[\"a\"]}")
+    let poll = try harness.connect(sending: request("/v1/events?topic=a&wait=60"))
+    let slow = try harness.connect(buffer: 4096)
+    slow.isStalled = true
+    slow.send(request("/tidings.js"))
+    harness.settle()
+    _ = (idle.answers(), stream.take())
+    harness.delays = SeededGenerator(seed: 1)
+    let publisher = try harness.connect()
+    publisher.send(post("/v1/topics/b", "x"))
+    harness.turn()
+    harness.edge.drain(over: .seconds(4))
+    harness.settle()
+    let late = try harness.connect(sending: request("/v1/events?topic=a", eventStream))
+    #expect(late.answers().map(\.status) == [503])
+    harness.pass(.seconds(5))
+    #expect(idle.hasEnded)
+    #expect(stream.hasEnded && stream.take().contains("retry: "))
+    #expect(socket.messages().contains { $0.contains("\"op\":\"drain\",\"reconnectAfter\":") } && socket.messages().last == "close 1001")
+    let answer = try #require(poll.answers().first)
+    #expect(answer.status == 204 && answer["Retry-After"] != nil && answer["Tidings-Cursor"] != nil)
+    #expect(publisher.answers().map(\.status) == [200])
+    #expect(publisher.hasEnded && poll.hasEnded)
+    slow.isStalled = false
+    harness.settle()
+    #expect(slow.answers().first?.status == 200)
+    harness.pass(.seconds(15))
+    for client in [stream, socket, poll, publisher, slow, late] { client.close() }
+    harness.settle()
+    #expect(harness.edge.connectionCount == 0)
+  }
+}

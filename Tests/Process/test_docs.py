@@ -1,0 +1,316 @@
+"""The documentation is true: its commands are run, its transcripts are spoken, its lists are compared with the product.
+
+How a document is written so that it can be run stands in docs/contributing.md.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from harness.node import BINARY, ROOT, Node, free_port, until
+from harness.websocket import WebSocket
+
+DOCS = ROOT / "docs"
+ADDRESS = "127.0.0.1:8080"  # as documents write it; the node that is asked listens elsewhere
+PATIENCE = 20  # seconds for what a command prints
+
+
+class Block:
+    """A fenced block: what kind it is, what else its first line says, and its lines."""
+
+    def __init__(self, path, number, info, lines):
+        self.place = f"{path.name}, line {number}"
+        self.kind, *self.words = info.split() or [""]
+        self.lines = lines
+
+    def steps(self):
+        """The commands of a console block, each with the output that is shown for it."""
+        steps = []
+        for line in self.lines:
+            if line.startswith("$ "):
+                steps.append(([line[2:]], []))
+            elif steps and not steps[-1][1] and is_unfinished("\n".join(steps[-1][0])):
+                steps[-1][0].append(line)
+            else:
+                assert steps, f"{self.place}: a console block begins with '$ '"
+                steps[-1][1].append(line)
+        return [("\n".join(command), shown) for command, shown in steps]
+
+
+def is_unfinished(command):
+    """Whether the shell would ask for more: the line ends with a backslash, or inside quotes."""
+    try:
+        shlex.split(command)
+    except ValueError:
+        return True
+    return command.endswith("\\")
+
+
+def blocks(path):
+    found, start, info, lines = [], None, "", []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line.startswith("```"):
+            if start is None:
+                start, info, lines = number, line[3:], []
+            else:
+                found.append(Block(path, start, info, lines))
+                start = None
+        elif start is not None:
+            lines.append(line)
+    assert start is None, f"{path.name}, line {start}: the block does not end"
+    return found
+
+
+def pattern(lines):
+    """`…` stands for anything on a line; a line of nothing else for any number of lines."""
+    parts = []
+    for line in lines:
+        if line.strip() == "…":
+            parts.append(r"(?:[^\n]*\n)*?")
+        else:
+            parts.append(r"[^\n]*?".join(re.escape(piece) for piece in line.rstrip().split("…")) + r"[ \t]*\n")
+    return re.compile("".join(parts))
+
+
+class Document:
+    """Runs one document's blocks in order: one directory, one set of variables, one node unless it starts its own."""
+
+    def __init__(self, path):
+        self.path = path
+        self.blocks = blocks(path)
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tidings-docs-"))
+        self.groups = []
+        self.follower = []
+        self.node = None
+
+    def run(self):
+        starts_its_own = any(re.search(r"tidings serve.*&", line) for block in self.blocks if block.kind == "console" for line in block.lines)
+        needs_one = any(block.kind in ("console", "websocket") for block in self.blocks)
+        try:
+            if needs_one and not starts_its_own:
+                self.node = Node("--diagnostics", data=str(self.directory / "tidings-data")).start()
+            self.port = self.node.port if self.node else free_port()
+            for block in self.blocks:
+                if block.kind == "websocket":
+                    self.speak(block)
+                elif block.kind == "console":
+                    self.type(block)
+                elif block.words:
+                    (self.directory / block.words[0]).write_text(self.here("\n".join(block.lines) + "\n"))
+            for process, output, shown, place in self.follower:
+                self.await_output(process, output, shown, place)
+        finally:
+            for group in self.groups:
+                try:
+                    os.killpg(group, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if self.node:
+                self.node.stop()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def here(self, text):
+        return text.replace(ADDRESS, f"127.0.0.1:{self.port}")
+
+    # -- Console
+
+    def environment(self):
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
+        return plain | {
+            "PATH": f"{BINARY.parent}:/usr/bin:/bin:{os.environ['PATH']}",
+            "TIDINGS_HTTP": f"127.0.0.1:{self.port}", "TIDINGS_URL": f"http://127.0.0.1:{self.port}",
+        }
+
+    def type(self, block):
+        for command, shown in block.steps():
+            place = f"{block.place}: $ {command}"
+            output = self.directory / f".output-{len(self.groups)}"
+            script = f"set -a; [ -f .state ] && . ./.state; {self.here(command)}\ncode=$?; export -p >.state; exit $code"
+            with open(output, "wb") as sink:
+                process = subprocess.Popen(
+                    ["bash", "-c", script], stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, cwd=self.directory,
+                    env=self.environment(), start_new_session=True)
+            self.groups.append(process.pid)
+            if "background" in block.words:
+                self.follower.append((process, output, shown, place))
+            elif shown and shown[-1] == "^C":
+                self.await_output(process, output, shown[:-1], place)
+                os.killpg(process.pid, signal.SIGINT)
+                process.wait(PATIENCE)
+            else:
+                expected = 0
+                if shown and (code := re.fullmatch(r"\(exit (\d+)\)", shown[-1])):
+                    expected, shown = int(code[1]), shown[:-1]
+                code = process.wait(PATIENCE)
+                assert code == expected, f"{place}\nended with {code}, not {expected}:\n{self.text(output)}"
+                if shown:
+                    assert pattern(shown).fullmatch(self.text(output)), self.difference(place, shown, output)
+
+    def await_output(self, process, output, shown, place):
+        wanted = pattern(shown)
+        try:
+            until(lambda: wanted.match(self.text(output)), PATIENCE, "the output")
+        except AssertionError:
+            raise AssertionError(self.difference(place, shown, output)) from None
+
+    def text(self, output):
+        text = output.read_text(errors="replace").replace("\r\n", "\n").replace(f"127.0.0.1:{self.port}", ADDRESS)
+        return text if text.endswith("\n") or not text else text + "\n"
+
+    def difference(self, place, shown, output):
+        return f"{place}\n-- the document shows\n" + "\n".join(shown) + f"\n-- the command printed\n{self.text(output)}"
+
+    # -- WebSocket
+
+    def speak(self, block):
+        """`>` is said to the node, `<` must be what it says next; as JSON, with `…` for what differs each time."""
+        socket = WebSocket(self.port, timeout=PATIENCE)
+        try:
+            for line in block.lines:
+                if line.startswith("> "):
+                    socket.frame(1, line[2:].encode())
+                elif line.startswith("< "):
+                    said = socket.receive()[1].decode()
+                    assert pattern([line[2:]]).fullmatch(said + "\n"), f"{block.place}\n-- the document shows\n{line[2:]}\n-- the node said\n{said}"
+        finally:
+            socket.close()
+
+
+class DocumentationTests(unittest.TestCase):
+    def test_commands(self):
+        """Every command that the documentation shows does what the documentation shows"""
+        documents = sorted(DOCS.glob("*.md"))
+        self.assertGreater(len(documents), 10)
+        ran = 0
+        for path in documents:
+            with self.subTest(path.name):
+                document = Document(path)
+                document.run()
+                ran += len(document.groups)
+        self.assertGreater(ran, 60)
+
+    def test_transcripts(self):
+        """The documents show WebSocket transcripts, and blocks are of known kinds"""
+        kinds = {block.kind for path in DOCS.glob("*.md") for block in blocks(path)}
+        self.assertIn("websocket", kinds)
+        self.assertLessEqual(kinds, {"", "console", "websocket", "sh", "python", "js", "html", "json", "json5", "nginx", "ini", "yaml", "text", "promql"})
+
+    def help(self, *words):
+        return subprocess.run([BINARY, *words, "--help"], capture_output=True, text=True, check=True).stdout
+
+    def options(self, *words):
+        return re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", self.help(*words), re.MULTILINE)
+
+    def test_configuration(self):
+        """Every option of serve is in configuration.md, with its default"""
+        text = (DOCS / "configuration.md").read_text()
+        options = self.options("serve")
+        self.assertGreater(len(options), 15)
+        for option in options:
+            self.assertIn(f"`{option}", text)
+        rows = dict(re.findall(r"^\| `(--[a-z-]+)[^`]*` \| ([^|]+?) \|", text, re.MULTILINE))
+        for paragraph in re.split(r"\n(?=\s+(?:-\w, )?--)", self.help("serve").split("Options:")[1].split("\n\n")[0]):
+            flat = " ".join(paragraph.split())
+            if default := re.search(r"\(default: (.+?)\)$", flat):
+                option = flat.split()[0]
+                self.assertIn(default[1], rows.get(option, "").replace("`", ""), option)
+
+    def test_command_line(self):
+        """Every command and every option of it is in command-line.md"""
+        text = (DOCS / "command-line.md").read_text()
+        commands = re.findall(r"^  tidings (\w+)", self.help(), re.MULTILINE)
+        self.assertIn("serve", commands)
+        for command in commands:
+            self.assertIn(f"## tidings {command}", text)
+        for words in [["pub"], ["sub"], ["consumers"], ["status"], *(["bench", each] for each in ("fanout", "publish", "idle", "storm"))]:
+            for option in self.options(*words):
+                self.assertIn(f"`{option}", text, " ".join(words))
+
+    def test_routes(self):
+        """Every route is in http.md"""
+        text = (DOCS / "http.md").read_text()
+        source = (ROOT / "Sources/Edge/HTTPServing/Route.swift").read_text()
+        routes = set(re.findall(r'"(/[a-z0-9./-]+)"', source)) - {"/index.html"}
+        self.assertGreater(len(routes), 12)
+        for route in routes:
+            self.assertIn(f"{route.rstrip('/')}", text, route)
+
+    def test_parameters(self):
+        """Every parameter of reading and every header of publishing is in http.md"""
+        text = (DOCS / "http.md").read_text()
+        source = (ROOT / "Sources/Edge/HTTPServing/ReadParameters.swift").read_text()
+        names = re.findall(r'^    case "([a-z]+)"', source, re.MULTILINE)
+        self.assertGreater(len(names), 8)
+        for name in names:
+            self.assertIn(f"`{name}", text)
+        for header in ("Tidings-Event", "Tidings-TTL", "Tidings-Ack", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID", "Tidings-Cursor", "Tidings-Position"):
+            self.assertIn(f"`{header}", text)
+
+    def test_operations(self):
+        """Every operation and every error code of tidings.v1 is in websocket.md"""
+        text = (DOCS / "websocket.md").read_text()
+        folder = ROOT / "Sources/Edge/WebSocketServing"
+        source = "".join(path.read_text() for path in folder.glob("*.swift"))
+        said = set(re.findall(r'\\"op\\":\\"([a-z]+)\\"', source)) | set(re.findall(r'^    case "([a-z]+)":', source, re.MULTILINE))
+        self.assertGreater(len(said), 10)
+        for name in said:
+            self.assertIn(f"`{name}`", text)
+        for code in set(re.findall(r'code: "([a-z-]+)"', source)) | set(re.findall(r'^    case \.\w+: "([a-z-]+)"', source, re.MULTILINE)):
+            self.assertIn(f"`{code}`", text)
+
+    def test_metrics(self):
+        """Every metric is in operations.md, and no other"""
+        text = (DOCS / "operations.md").read_text()
+        with Node() as node:
+            stream = WebSocket(node.port)
+            stream.subscribe("metrics")
+            node.publish("metrics", "so that there is a latency")
+            stream.message("event")
+            told = set(re.findall(r"^# TYPE (\S+)", node.get("/metrics")[2].decode(), re.MULTILINE))
+            stream.close()
+        documented = set(re.findall(r"`(tidings_[a-z_]+)`", text))
+        self.assertEqual(documented, told)
+
+    def test_links(self):
+        """Links between documents, and into the sources, lead somewhere"""
+        broken = []
+        for path in DOCS.glob("*.md"):
+            text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+            for target in re.findall(r"\]\(([^)\s]+)\)", text):
+                if "://" in target:
+                    continue
+                name, _, anchor = target.partition("#")
+                file = (path.parent / name).resolve() if name else path
+                if not file.exists():
+                    broken.append(f"{path.name}: {target}")
+                elif anchor and file.suffix == ".md" and anchor not in anchors(file):
+                    broken.append(f"{path.name}: {target}")
+        self.assertEqual(broken, [])
+
+    def test_configuration_file(self):
+        """The configuration file that configuration.md shows is taken as it stands"""
+        shown = [block for block in blocks(DOCS / "configuration.md") if block.kind == "json5"]
+        self.assertTrue(shown)
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "tidings.json5"
+            file.write_text("\n".join(shown[0].lines))
+            with Node("--config", str(file)) as node:
+                self.assertEqual(node.json("/v1/cluster")["cluster"]["state"], "healthy")
+
+
+def anchors(file):
+    """The anchors that headings get where such documents are shown."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", file.read_text(), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+if __name__ == "__main__":
+    unittest.main()
