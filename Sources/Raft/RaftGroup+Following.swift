@@ -51,12 +51,13 @@ extension RaftGroup {
   }
 
   private func has(_ position: LogPosition) -> Bool {
-    if position.offset <= log.base.offset { return true }
+    // What is before the log's start was committed, so every leader has the same.
+    if position.offset < log.base.offset { return true }
     guard let term = log.term(at: position.offset) else { return false }
     return term == position.term || settings.faults.contains(.conflictNotTruncated)
   }
 
-  private mutating func diverged(at offset: Offset, _ node: NodeID, into output: inout RaftOutput) {
+  mutating func diverged(at offset: Offset, _ node: NodeID, into output: inout RaftOutput) {
     counters.refused += 1
     output.facts.append(.diverged(at: offset, from: node))
   }
@@ -68,9 +69,11 @@ extension RaftGroup {
     output.heartbeatReplies.append(AddressedHeartbeatReply(to: node, reply: reply))
   }
 
-  /// How far the log is the leader's and durable.
+  /// How far the log is the leader's and durable. One that may have forgotten a term acknowledges nothing: it could be
+  /// counted by a leader that was deposed with its help.
   private var acknowledgeable: Offset {
-    settings.faults.contains(.acknowledgedBeforeDurable) ? received : min(durable, received)
+    if abstains { return .zero }
+    return settings.faults.contains(.acknowledgedBeforeDurable) ? received : min(durable, received)
   }
 
   /// Tells the leader how far the log is durable, if that is news or was asked for. Never before the term is durable: a

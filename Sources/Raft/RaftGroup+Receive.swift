@@ -92,6 +92,8 @@ extension RaftGroup {
     leader = nil
     owesVote = nil
     owesReply = false
+    // Another leader's snapshot of the same state need not be the same bytes: never one from two.
+    if incoming?.isInstalling != true { incoming = nil }
     received = committed
     acknowledged = .zero
     saveHardState(into: &output)

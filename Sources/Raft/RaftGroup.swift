@@ -33,7 +33,8 @@ public struct RaftGroup: ~Copyable {
   public internal(set) var durable: Offset
   /// How often the log was cut; goes with every write.
   public internal(set) var generation: UInt64 = 0
-  /// Neither votes nor campaigns: for a replica that may have forgotten what it promised. It follows all the same.
+  /// Neither votes, campaigns nor acknowledges: for a replica that may have forgotten what it promised. It follows all
+  /// the same, as far as a leader sends without being acknowledged.
   public var abstains = false
   public internal(set) var counters = RaftCounters()
 

@@ -27,4 +27,15 @@ struct ExplorationTests {
     #expect(committed > 100)
     #expect(leaderships >= Self.seedsPerGroup)
   }
+
+  @Test("The same seed takes the same steps, and another seed others")
+  func repeats() {
+    func trace(_ seed: UInt64) -> UInt64 {
+      let exploration = Exploration(seed: seed)
+      exploration.run(steps: Self.stepsPerSeed)
+      return exploration.traceHash
+    }
+    for seed in UInt64(0)..<8 { #expect(trace(seed) == trace(seed), "seed \(seed)") }
+    #expect(Set((UInt64(0)..<8).map(trace)).count == 8)
+  }
 }
