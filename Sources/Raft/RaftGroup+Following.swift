@@ -63,7 +63,8 @@ extension RaftGroup {
   }
 
   mutating func take(_ heartbeat: Heartbeat, from node: NodeID, into output: inout RaftOutput) {
-    advance(to: min(heartbeat.committed, received), into: &output)
+    // While a snapshot takes the log's place there is none to apply entries from.
+    if incoming?.isInstalling != true { advance(to: min(heartbeat.committed, received), into: &output) }
     let kept = isHardStateDurable ? acknowledgeable : .zero
     let reply = HeartbeatReply(term: term, sentAt: heartbeat.sentAt, received: received, durable: kept)
     output.heartbeatReplies.append(AddressedHeartbeatReply(to: node, reply: reply))

@@ -26,7 +26,7 @@ extension RaftGroup {
     case .snapshotReply(let reply):
       if let index = answering(node, term: reply.term, into: &output) { take(reply, fromFollower: index, into: &output) }
     case .timeoutNow(let term):
-      guard term >= self.term, membership.isVoter(self.node) else { return counters.refused += 1 }
+      guard term >= self.term, memberships.lets(self.node, campaignWith: committed) else { return counters.refused += 1 }
       if follow(node, term: term, into: &output), canCampaign { campaign(.transfer, into: &output) }
     }
   }

@@ -93,18 +93,22 @@ public struct RaftGroup: ~Copyable {
     _ settings: RaftSettings, hardState: RaftHardState, log summary: LogSummary, seed: UInt64, at now: Instant
   ) {
     precondition(settings.electionMinimum < settings.electionMaximum && settings.heartbeatEvery < settings.electionMinimum)
-    self.settings = settings
-    log = summary.terms
+    let terms = summary.terms
     // Entries of a term are proof of it, should the crash have come between the two writes. No vote of it can have
     // counted: it would have been durable before it was sent.
-    let isNewer = log.lastTerm > hardState.term
-    term = max(hardState.term, log.lastTerm)
+    let isNewer = terms.lastTerm > hardState.term
+    let known = min(max(summary.committed, terms.base.offset), terms.last)
+    let synced = settings.faults.contains(.unsyncedLogVotedWith) ? terms.last : min(summary.durable ?? terms.last, terms.last)
+    // All properties at once, and none read before: release builds have let go of one here that was not set yet.
+    self.settings = settings
+    term = max(hardState.term, terms.lastTerm)
     vote = isNewer ? nil : hardState.vote
+    log = terms
     memberships = summary.memberships
     time = summary.time
-    committed = min(max(summary.committed, log.base.offset), log.last)
-    received = committed
-    durable = settings.faults.contains(.unsyncedLogVotedWith) ? log.last : min(summary.durable ?? log.last, log.last)
+    committed = known
+    received = known
+    durable = synced
     snapshot = summary.snapshot
     tail = EntryTail(limit: settings.tailBytes)
     random = SeededGenerator(seed: seed)
@@ -136,7 +140,7 @@ public struct RaftGroup: ~Copyable {
     }
   }
 
-  var canCampaign: Bool { !abstains && membership.isVoter(node) && incoming?.isInstalling != true }
+  var canCampaign: Bool { !abstains && incoming?.isInstalling != true && memberships.lets(node, campaignWith: committed) }
 
   /// Draws a new time at which to campaign if nothing is heard until then (§3.4).
   mutating func putOffElection() {

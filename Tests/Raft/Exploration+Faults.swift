@@ -36,6 +36,7 @@ extension Exploration {
     guard nodes[index].isUp else { return }
     nodes[index].stop()
     nodes[index].disk.losePower(&random)
+    tell("\(index + 1) loses power; log after \(nodes[index].disk.cached.base) up to \(nodes[index].disk.cached.last)")
     // What it said last may not have left it.
     if random.below(2) == 0 { network.removeAll { $0.from == index } }
     note(1)
@@ -45,6 +46,7 @@ extension Exploration {
     guard nodes[index].isUp else { return }
     nodes[index].stop()
     nodes[index].disk.loseProcess()
+    tell("\(index + 1) is killed")
     note(2)
     guard random.below(3) == 0 else { return }
     // What ended the process may end the machine too, a little later, when another process already runs.
@@ -115,6 +117,7 @@ extension Exploration {
     checked[index] = .zero
     applied[index] = nodes[index].disk.cached.snapshot?.state ?? .zero
     nodes[index].start(at: clock)
+    tell("\(index + 1) \(nodes[index].words)")
     collect(index)
   }
 
@@ -185,6 +188,7 @@ extension Exploration {
     let base = Offset(state.value - UInt64(random.below(Int(state.value - cached.base.offset.value) + 1)))
     let term = node.machine.term(at: base)!
     let mark = SnapshotMark(state: state, base: LogPosition(offset: base, term: term), membership: node.disk.membership(at: base))
+    tell("\(index + 1) takes a \(mark.words)")
     node.disk.keepSnapshot(mark)
     node.machine.snapshotTaken(state)
     node.machine.compacted(upTo: base)

@@ -39,6 +39,13 @@ final class Exploration {
   private(set) var leaderships = 0
   var restarts = 0
 
+  /// Is told what happens, step by step, for whoever has to find out why.
+  var teller: ((String) -> Void)?
+
+  func tell(_ line: @autoclosure () -> String) {
+    if let teller { teller("\(steps) \(clock.nanoseconds / 1_000_000)ms \(line())") }
+  }
+
   init(seed: UInt64, faults: RaftFaults = [], mix chosen: FaultMix? = nil) {
     random = SeededGenerator(seed: seed)
     mix = chosen ?? FaultMix(&random)
@@ -171,6 +178,7 @@ final class Exploration {
     guard random.below(1000) >= mix.loss, !blocked[envelope.from * Exploration.size + envelope.to], isAwake(envelope.to) else { return }
     let node = nodes[envelope.to]
     note(UInt64(envelope.from * 16 + envelope.to))
+    tell("\(envelope.from + 1)→\(envelope.to + 1) \(envelope.message.words)")
     node.machine.receive(envelope.message, from: nodes[envelope.from].id, at: clock, into: &node.output)
     collect(envelope.to)
   }
@@ -184,6 +192,7 @@ final class Exploration {
       guard !output.isEmpty else { return }
       node.output.removeAll()
       ledger.check(facts: output.facts, at: node.id)
+      for fact in output.facts { tell("  \(index + 1) \(fact.words)") }
       for fact in output.facts { consider(fact, at: index) }
       if let offset = output.committed { commit(offset, at: index) }
       for message in output.messages { post(message.message, from: index, to: message.to) }
@@ -205,7 +214,9 @@ final class Exploration {
     strike(newLeader: index)
     note(term)
     ledger.check(leader: nodes[index].id, term: term, log: nodes[index].disk.cached)
-    for other in nodes.indices where other != index && nodes[other].isUp && nodes[other].machine.leaseholds(at: clock) {
+    // One elected late in an earlier term than the holder's commits nothing.
+    for other in nodes.indices
+    where other != index && nodes[other].isUp && nodes[other].machine.term < term && nodes[other].machine.leaseholds(at: clock) {
       ledger.fail("lease: \(nodes[other].id.short) holds one while \(nodes[index].id.short) is elected in term \(term)")
     }
   }
@@ -217,6 +228,7 @@ final class Exploration {
 
   private func commit(_ offset: Offset, at index: Int) {
     note(offset.value)
+    tell("  \(index + 1) commits up to \(offset)")
     let node = nodes[index]
     if applied[index] < node.disk.cached.base.offset {
       ledger.fail("\(node.id.short) passes over entries \(applied[index].next) to \(node.disk.cached.base.offset)")
