@@ -35,7 +35,7 @@ let rooms: [Room] = [
   Room(name: "Journal", kind: .pure, imports: ["Core"]),
   Room(name: "Raft", kind: .pure, imports: ["Core"]),
   Room(name: "Shard", kind: .pure, imports: ["Core", "Feeds"]),
-  Room(name: "Replica", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds"]),
+  Room(name: "Replica", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft"]),
   Room(name: "Reactor", kind: .shell, imports: ["Core", "CLinux"]),
   Room(name: "Disks", kind: .shell, imports: ["Core", "Journal", "CLinux"]),
   Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Shard", "Replica", "Reactor", "Disks"]),

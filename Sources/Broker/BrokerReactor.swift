@@ -26,6 +26,7 @@ public final class BrokerReactor {
   private var dirty: [HostedShard] = []
   private var outbox: [(edge: EdgeID, replies: [ShardReply])] = []
   private var output = ReplicaOutput()
+  private let seed: UInt64
   private var isClosing = false
 
   /// - Parameters:
@@ -34,7 +35,7 @@ public final class BrokerReactor {
   ///   - postToEdge: called on this reactor's thread, at most once per edge and turn.
   ///   - onFact: called on this reactor's thread.
   public init(
-    shards: [ShardID], store: BrokerStore, settings: BrokerSettings,
+    shards: [ShardID], store: BrokerStore, settings: BrokerSettings, seed: UInt64,
     postToSelf: @escaping @Sendable (BrokerMail) -> Void,
     postToEdge: @escaping (EdgeID, [ShardReply]) -> Void,
     onFact: @escaping (ShardID, ReplicaFact) -> Void
@@ -42,6 +43,7 @@ public final class BrokerReactor {
     self.shards = shards
     self.store = store
     self.settings = settings
+    self.seed = seed
     self.postToSelf = postToSelf
     self.postToEdge = postToEdge
     self.onFact = onFact
@@ -64,13 +66,13 @@ public final class BrokerReactor {
       directory = try store.directory.shard(id)
     } catch { throw .directory(error) }
     var disk = RealDisk(directory: directory, durability: store.durability)
-    var replicaSettings = ReplicaSettings(shard: id)
+    var replicaSettings = ReplicaSettings(shard: id, node: store.directory.identity.node)
     replicaSettings.waitsForDisk = store.durability == .fsync
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
     let replica: ShardReplica
     do throws(ReplicaOpenError) {
-      replica = try ShardReplica.open(replicaSettings, journal: settings.journal, disk: &disk, at: now, into: &output)
+      replica = try ShardReplica.open(replicaSettings, journal: settings.journal, disk: &disk, seed: seed ^ UInt64(id.value), at: now, into: &output)
     } catch { throw .shard(id, error) }
     let post = postToSelf
     let port = store.journals.attach(directory) { answers in post(.written(id, answers)) }
@@ -88,9 +90,9 @@ public final class BrokerReactor {
       shard.outstanding -= answers.count
       for answer in answers {
         if let error = answer.error {
-          shard.replica.failed(answer.ticket, error, into: &output)
+          shard.replica.failed(answer.ticket, error, at: now, into: &output)
         } else {
-          shard.replica.completed(answer.ticket, into: &output)
+          shard.replica.completed(answer.ticket, at: now, into: &output)
         }
       }
       takeOutput(of: shard)
@@ -151,6 +153,7 @@ public final class BrokerReactor {
         outbox.append((addressed.edge, [addressed.reply]))
       }
     }
+    precondition(output.messages.isEmpty, "a replica that is alone speaks to others")
     for fact in output.facts {
       if fact == .closed { shard.hasClosed = true }
       onFact(shard.id, fact)

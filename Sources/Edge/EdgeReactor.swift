@@ -129,6 +129,8 @@ public final class EdgeReactor {
       }
     case .interest(let reply):
       if fanout.feeds[reply.shard.index].live(reply) { pumpReadersWaiting(on: reply.shard) }
+    case .feedEnded(let shard, _):
+      fanout.feeds[shard.index].reopen()
     case .history(let reply):
       answerHistory(reply)
     case .consumer(let reply):

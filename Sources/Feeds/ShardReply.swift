@@ -9,6 +9,8 @@ public enum ShardReply: Sendable {
   case interest(InterestReply)
   case consumer(ConsumerReply)
   case push(FeedPush)
+  /// The feed, and every filter in it, is no more: it is to be opened anew, where the refusal says.
+  case feedEnded(ShardID, Refusal)
 }
 
 /// How one publish ended.
@@ -42,6 +44,14 @@ public enum Refusal: Error, Sendable, Equatable {
   case damaged(String)
   /// Too much is waiting already.
   case overloaded
+  /// This replica does not lead the shard; that one does, as far as it knows. Nothing was appended.
+  case notLeader(NodeID?)
+  /// A leader is about to serve; ask again in a moment. Nothing was appended.
+  case electing
+  /// Too few replicas answer: nothing can be kept. Nothing was appended.
+  case noQuorum
+  /// Whether it was kept is not known here: repeat it under the same key.
+  case unknownOutcome
   case noSuchConsumer
   /// The name is taken by a consumer with other filters.
   case consumerDiffers

@@ -29,6 +29,12 @@ struct CommitFooter: Equatable {
     buffer.advance(Self.size)
   }
 
+  func encoded() -> Bytes {
+    var buffer = ByteBuffer(capacity: Self.size)
+    append(to: &buffer)
+    return buffer.freeze()
+  }
+
   /// The footer at the start of `bytes`, which stand at `position` of their file; nil when there is none.
   init?(_ bytes: UnsafeRawBufferPointer, position: Int) {
     guard bytes.count >= Self.size, bytes.number(0, UInt32.self) == Self.magic else { return nil }

@@ -19,6 +19,14 @@ struct FirstInFirstOut<Element> {
     }
   }
 
+  /// Changes the elements in order and keeps those for which `change` says so.
+  mutating func keep(_ change: (inout Element) -> Bool) {
+    var kept: [Element] = []
+    for var element in elements[head...] where change(&element) { kept.append(element) }
+    elements = kept
+    head = 0
+  }
+
   mutating func removeAll() {
     elements.removeAll(keepingCapacity: true)
     head = 0

@@ -1,6 +1,6 @@
 public import Core
 
-/// Marks, snapshots, term and vote: what is written beside the log.
+/// Marks, term and vote: what is written beside the log.
 extension JournalLog {
   /// Time passed. Call it every 50 ms or so.
   public mutating func tick(at now: Instant, into output: inout JournalOutput) {
@@ -20,7 +20,7 @@ extension JournalLog {
   }
 
   private mutating func writeMarkIfDue(at now: Instant, into output: inout JournalOutput) {
-    guard !markInFlight, markIsStale || (settings.claimsDurability && durable > mark.durable) else { return }
+    guard marksInFlight == 0, markIsStale || (settings.claimsDurability && durable > mark.durable) else { return }
     let isIdle = durable.next == next && now - lastAppendAt >= settings.idleMarkAfter
     guard isIdle || now - lastMarkAt >= settings.busyMarkEvery else { return }
     lastMarkAt = now
@@ -28,41 +28,21 @@ extension JournalLog {
   }
 
   /// The operations that write down where the log begins, where it is written and how far it is durable.
+  /// Other marks must not be under way, unless a barrier lies between.
   mutating func nextMark() -> [DiskOperation] {
-    precondition(!markInFlight, "two marks under way could both be torn")
-    markInFlight = true
     markIsStale = false
     mark = DurableMark(of: self, sequence: mark.sequence + 1)
-    return [.write(.mark, at: mark.position, mark.encoded()), .sync(.mark)]
+    return mark.written
   }
 
-  /// Writes the shard's state after everything up to `snapshot.offset`, which must be durable, was applied.
-  /// One at a time.
-  public mutating func writeSnapshot(_ snapshot: Snapshot, into output: inout JournalOutput) {
-    precondition(failure == nil && damage == nil && !snapshotInFlight)
-    precondition(snapshot.offset <= durable, "a snapshot of what is not durable")
-    snapshotInFlight = true
-    emit(
-      .snapshot(snapshot.offset),
-      [.replace(.snapshot(snapshot.offset), header: SnapshotFile.header(of: snapshot), body: snapshot.body)], into: &output)
+  /// Everything up to here is committed. The mark tells it when it is written next; it is not written for it.
+  public mutating func note(committed offset: Offset) {
+    committed = max(committed, offset)
   }
 
-  mutating func snapshotWritten(_ offset: Offset, into output: inout JournalOutput) {
-    snapshotInFlight = false
-    if snapshots.last != offset { snapshots.append(offset) }
-    let surplus = max(0, snapshots.count - Self.keptSnapshots)
-    let deletions = snapshots.prefix(surplus) + damagedSnapshots.filter { $0 != offset }
-    snapshots.removeFirst(surplus)
-    damagedSnapshots = []
-    if !deletions.isEmpty { emit(.tidy, deletions.map { .delete(.snapshot($0)) }, into: &output) }
-    output.facts.append(.snapshotWritten(offset))
-  }
-
-  /// One to use, one to fall back to.
-  static var keptSnapshots: Int { 2 }
-
+  /// Saves term and vote. Allowed while a restart is under way, too.
   public mutating func saveHardState(_ state: HardState, into output: inout JournalOutput) {
-    precondition(failure == nil && damage == nil)
+    precondition(failure == nil && (damage == nil || isRestarting))
     emit(
       .hardState(state), [.replace(.hardState, header: HardStateFile.encode(state), body: Bytes())], into: &output)
   }
@@ -71,9 +51,14 @@ extension JournalLog {
 extension DurableMark {
   init(of log: borrowing JournalLog, sequence: UInt64) {
     self.sequence = sequence
+    committed = min(log.committed, log.durable)
+    if log.filling > log.durable { filling = log.filling }
     guard log.settings.claimsDurability else { return }
     durable = log.durable
     first = log.first
     active = log.segments.last { $0.isCreated }?.first ?? .zero
   }
+
+  /// The operations that write this mark into its slot.
+  var written: [DiskOperation] { [.write(.mark, at: position, encoded()), .sync(.mark)] }
 }

@@ -10,8 +10,8 @@ extension JournalLog {
   ) {
     guard failure == nil, damage == nil else { return }
     closeIfLarge(at: now, retention, into: &output)
-    guard !markInFlight else { return }  // The next call does it.
-    let limit = min(keepFrom, (snapshots.first ?? .zero).next)
+    guard marksInFlight == 0 else { return }  // The next call does it.
+    let limit = min(keepFrom, (snapshots.first?.offset ?? .zero).next)
     let count = removable(at: now, retention, limit: limit)
     guard count > 0 else { return }
     let gone = segments.prefix(count).map(\.first)

@@ -37,11 +37,15 @@ extension JournalLog {
 
   private mutating func ask(for request: SpaceRequest, into output: inout JournalOutput) {
     spaceRequest = request
-    let file = segments[request.segment - removed].file
+    let segment = segments[request.segment - removed]
     // A later segment proves that the one before is whole: `create` waits for everything before it to be durable.
-    let operation: DiskOperation =
-      request.isNewFile ? .create(file, reserve: request.upTo) : .reserve(file, upTo: request.upTo)
-    emit(.space(request), [operation], into: &output)
+    var operations: [DiskOperation] =
+      [request.isNewFile ? .create(segment.file, reserve: request.upTo) : .reserve(segment.file, upTo: request.upTo)]
+    if var footer = segment.missingFooter {
+      footer.durable = claimedDurable
+      operations += [.write(segment.file, at: footer.position, footer.encoded()), .sync(segment.file)]
+    }
+    emit(.space(request), operations, into: &output)
   }
 
   mutating func spaceGranted(_ request: SpaceRequest, into output: inout JournalOutput) {
@@ -49,6 +53,7 @@ extension JournalLog {
     spaceRequest = nil
     let number = request.segment - removed
     segments[number].reserved = request.upTo
+    segments[number].missingFooter = nil
     if request.isNewFile {
       segments[number].isCreated = true
       if number > 0 { close(segment: number - 1, into: &output) }
@@ -81,7 +86,7 @@ extension JournalLog {
     let segment = segments[number]
     precondition(segment.durableEnd == segment.end, "a segment closed before it is durable")
     var operations: [DiskOperation] = [.truncate(segment.file, to: segment.end)]
-    if markInFlight {
+    if marksInFlight > 0 {
       markIsStale = true
       emit(.close, operations + [saveIndex(of: number)], into: &output)
     } else {

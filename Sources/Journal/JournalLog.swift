@@ -36,24 +36,35 @@ public struct JournalLog: ~Copyable, Sendable {
   var retryAt = Instant.zero
 
   var mark = DurableMark()
-  var markInFlight = false
+  /// False when the mark's file was missing or damaged and has not been made again.
+  var hasMark = true
+  /// Batches under way that write the mark. Two of them need a barrier between: both unsynced could both be torn.
+  var marksInFlight = 0
   /// Something other than `durable` has changed that the mark should tell.
   var markIsStale = false
   var appendedSinceTick = false
   var lastAppendAt = Instant.zero
   var lastMarkAt = Instant.zero
 
+  /// Everything up to here is committed, as far as the owner has told.
+  var committed = Offset.zero
+  /// After a restart with a snapshot above the log's end: the log is being filled up to it.
+  var filling = Offset.zero
+
   /// Durable snapshots, oldest first.
-  var snapshots: [Offset]
+  var snapshots: [StoredSnapshot]
   /// Snapshots found damaged; removed when the next one is durable.
   var damagedSnapshots: [Offset] = []
-  var snapshotInFlight = false
+  var snapshotInFlight: StoredSnapshot?
+  /// Files that are there beside what is known of the log, in a damaged journal; a restart removes them.
+  var leftovers: [JournalFileName] = []
+  var isRestarting = false
 
   var scrubNext: Offset
   var failure: DiskError?
   var damage: JournalDamage?
 
-  init(settings: JournalSettings, segments: [Segment], snapshots: [Offset]) {
+  init(settings: JournalSettings, segments: [Segment], snapshots: [StoredSnapshot]) {
     precondition(!segments.isEmpty)
     self.settings = settings
     self.segments = segments
@@ -64,14 +75,14 @@ public struct JournalLog: ~Copyable, Sendable {
 
   /// The oldest entry there is, or `next` when there is none.
   public var first: Offset { segments[0].first }
-  /// The offset the next appended entry must have. Never goes back.
+  /// The offset the next appended entry must have. Goes back only by `truncate` and `restart`.
   public var next: Offset { segments[segments.count - 1].last.next }
   /// Bytes of entries kept.
   public var retainedBytes: Int { segments.reduce(0) { $0 + $1.end } }
   public var segmentCount: Int { segments.count }
   /// The newest durable snapshot's offset.
-  public var snapshotOffset: Offset? { snapshots.last }
-  public var isWritingSnapshot: Bool { snapshotInFlight }
+  public var snapshotOffset: Offset? { snapshots.last?.offset }
+  public var isWritingSnapshot: Bool { snapshotInFlight != nil }
 
   public var admission: JournalAdmission {
     if let failure { return .dead(failure) }
@@ -91,8 +102,7 @@ public struct JournalLog: ~Copyable, Sendable {
     let position = segments[number].end
     let before = segments[number].last
     entries.withUnsafeBytes { segments[number].append(entries: $0, spacing: settings.indexSpacingBytes) }
-    let claimed = settings.claimsDurability ? durable : .zero
-    CommitFooter(last: segments[number].last, durable: claimed, position: segments[number].end).append(to: &entries)
+    CommitFooter(last: segments[number].last, durable: claimedDurable, position: segments[number].end).append(to: &entries)
     let written = entries.freeze()
     held.append(
       HeldWrite(segment: removed + number, position: position, bytes: written, last: segments[number].last))
@@ -104,6 +114,9 @@ public struct JournalLog: ~Copyable, Sendable {
     return written.slice(0..<count)
   }
 
+  /// What a footer says was durable when it is written.
+  var claimedDurable: Offset { settings.claimsDurability ? durable : .zero }
+
   private mutating func rollIfNeeded(for count: Int) {
     let active = segments[segments.count - 1]
     guard !active.isEmpty, active.end + count + CommitFooter.size > settings.segmentBytes else { return }
@@ -113,7 +126,9 @@ public struct JournalLog: ~Copyable, Sendable {
   mutating func emit(_ purpose: InFlight.Purpose, _ operations: [DiskOperation], into output: inout JournalOutput) {
     lastTicket += 1
     let ticket = JournalTicket(lastTicket)
-    inFlight.append(InFlight(ticket: ticket, purpose: purpose))
+    let writesMark = operations.contains { $0.file == .mark }
+    if writesMark { marksInFlight += 1 }
+    inFlight.append(InFlight(ticket: ticket, purpose: purpose, writesMark: writesMark))
     output.batches.append(DiskBatch(ticket: ticket, operations: operations))
   }
 }
@@ -138,6 +153,8 @@ public struct JournalCounters: Sendable {
   public var bytes: UInt64 = 0
   public var segmentsRemoved: UInt64 = 0
   public var timesFull: UInt64 = 0
+  /// `truncate` and `restart` together. Read plans made at a lower count may meet other bytes than were planned for.
+  public var cuts: UInt64 = 0
 }
 
 /// An append that waits to be handed out.
@@ -158,23 +175,4 @@ struct SpaceRequest: Equatable, Sendable {
   var segment: Int
   var upTo: Int
   var isNewFile: Bool
-}
-
-/// A batch handed out and not answered yet.
-struct InFlight: Sendable {
-  enum Purpose: Sendable {
-    case write(segment: Int, end: Int, last: Offset)
-    case space(SpaceRequest)
-    case close
-    case index
-    case mark
-    case trim(first: Offset)
-    case snapshot(Offset)
-    case hardState(HardState)
-    /// Removes what nobody needs.
-    case tidy
-  }
-
-  var ticket: JournalTicket
-  var purpose: Purpose
 }

@@ -1,11 +1,13 @@
-internal import Core
+public import Core
 
 /// What opening gives.
 @frozen public struct JournalOpening: ~Copyable {
   public var log: JournalLog
   public let verdict: JournalVerdict
   public let hardState: HardStateFinding
-  /// The newest intact snapshot.
+  /// Everything up to here is known to have been committed: at most what is durable, and told lazily.
+  public let committed: Offset
+  /// The newest intact snapshot; above the log's end while the log is being filled up to it after a restart.
   public let snapshot: Snapshot?
   /// The entries after it.
   public var replay: JournalReplay
@@ -21,6 +23,7 @@ extension JournalLog {
   ) throws(DiskError) -> JournalOpening {
     var recovery = Recovery(settings: settings)
     try recovery.survey(&disk)
+    guard recovery.damage == nil else { return recovery.opening() }
     if try recovery.isUnborn(&disk) { try recovery.giveBirth(&disk) }
     recovery.compareWithMark()
     try recovery.findSnapshot(&disk)
@@ -33,6 +36,7 @@ extension JournalLog {
 
 extension Recovery {
   consuming func opening() -> JournalOpening {
+    if damage == .unfinishedRestart { snapshots = [] }
     if segments.isEmpty { segments = [Segment(first: Offset(1))] }
     let start = (snapshot?.offset ?? Offset(segments[0].first.value - 1)).next
     let isReached = start >= segments[0].first
@@ -40,10 +44,16 @@ extension Recovery {
     var log = JournalLog(settings: settings, segments: segments, snapshots: snapshots)
     log.damagedSnapshots = damagedSnapshots
     log.mark = mark ?? DurableMark()
+    log.hasMark = mark != nil
+    log.committed = min(log.mark.committed, log.durable)
+    log.filling = log.mark.filling
+    if damage != nil { log.leftovers = everyFileOfTheLog }
     log.damage = damage
     log.lackedSpace = lackedSpace
+    let committed = log.committed
     return JournalOpening(
-      log: log, verdict: damage.map { .corrupt($0) } ?? verdict, hardState: hardState, snapshot: snapshot, replay: replay,
+      log: log, verdict: damage.map { .corrupt($0) } ?? verdict, hardState: hardState, committed: committed,
+      snapshot: snapshot, replay: replay,
       replaced: replaced)
   }
 }

@@ -26,7 +26,7 @@ public enum JournalFact: Hashable, Sendable {
   case roomAgain
   /// The snapshot is durable; older ones but one are on their way out.
   case snapshotWritten(Offset)
-  /// The snapshot could not be written for want of space; the one before still stands.
+  /// The snapshot could not be written for want of space, and the one before still stands; or a restart overtook it.
   case snapshotRefused(Offset)
   /// Term and vote are durable: answers that depend on them may go out.
   case hardStateSaved(HardState)
@@ -34,6 +34,11 @@ public enum JournalFact: Hashable, Sendable {
   case hardStateRefused(HardState)
   /// Everything below `first` is gone.
   case trimmed(first: Offset)
+  /// The log was forgotten and begins anew after this offset; the snapshot and the hard state handed over with it
+  /// are durable. Appends may follow.
+  case restarted(after: Offset)
+  /// The disk had no room for the new beginning: the journal stays damaged until a restart succeeds.
+  case restartRefused
   /// The journal is dead. Nothing in flight will become durable; nothing may be appended.
   case died(DiskError)
 }

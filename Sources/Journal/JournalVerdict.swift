@@ -19,6 +19,8 @@ public enum JournalDamage: Error, Hashable, Sendable {
   case missingEntries(from: Offset, through: Offset)
   /// No intact snapshot reaches the log's first entry.
   case noUsableSnapshot(logBegins: Offset)
+  /// The log was being forgotten to begin anew and that did not come to its end; what is left says nothing.
+  case unfinishedRestart
 }
 
 extension JournalDamage: CustomStringConvertible {
@@ -30,6 +32,8 @@ extension JournalDamage: CustomStringConvertible {
       "entries \(from) to \(through) were durable and are missing"
     case .noUsableSnapshot(let first):
       "the log begins at \(first) and no intact snapshot reaches it"
+    case .unfinishedRestart:
+      "the log was being forgotten to begin anew, which did not come to its end"
     }
   }
 }

@@ -1,6 +1,6 @@
 public import Core
 
-/// Which bytes to read to get entries.
+/// Which bytes to read to get entries, or some of a snapshot.
 public struct ReadPlan: Hashable, Sendable {
   public let file: JournalFileName
   public let position: Int
@@ -22,6 +22,17 @@ public struct ReadPlan: Hashable, Sendable {
     self.from = from
     self.begins = begins
     self.endsWhole = endsWhole
+  }
+
+  /// Some of a snapshot's body: there is nothing to parse, but fewer bytes than `length` are damage.
+  init(snapshot: Offset, position: Int, length: Int) {
+    precondition(position >= SnapshotFile.headerSize && length >= 0)
+    file = .snapshot(snapshot)
+    self.position = position
+    self.length = length
+    from = snapshot
+    begins = snapshot
+    endsWhole = true
   }
 
   /// Takes the wanted entries from the bytes that were read, all of them checked. Anything that is not as it
@@ -57,7 +68,7 @@ public struct ReadPlan: Hashable, Sendable {
   }
 
   private var segment: Offset {
-    guard case .segment(let first) = file else { preconditionFailure("plans read segments") }
+    guard case .segment(let first) = file else { preconditionFailure("a snapshot holds no entries") }
     return first
   }
 

@@ -41,12 +41,15 @@ extension Recovery {
     }
     try disk.perform(.sync(segment.file))
     let hasRoom = try ensureRoom(number, &disk)
-    guard hasRoom, !segment.isEmpty else { return }
+    guard !segment.isEmpty else { return }
     // Only after that sync may a footer claim what it covers.
-    var footer = ByteBuffer(capacity: CommitFooter.size)
     let claimed = settings.claimsDurability ? segment.last : .zero
-    CommitFooter(last: segment.last, durable: claimed, position: segment.end).append(to: &footer)
-    try disk.perform(.write(segment.file, at: segment.end, footer.freeze()))
+    let footer = CommitFooter(last: segment.last, durable: claimed, position: segment.end)
+    guard hasRoom else {
+      segments[number].missingFooter = footer
+      return
+    }
+    try disk.perform(.write(segment.file, at: segment.end, footer.encoded()))
     try disk.perform(.sync(segment.file))
   }
 
@@ -70,11 +73,13 @@ extension Recovery {
       next.first = first.first
       next.active = active.first
     }
+    let last = segments.last?.last ?? .zero
+    next.committed = min(mark?.committed ?? .zero, last)
+    if let mark, mark.filling > last { next.filling = mark.filling }
     if mark == nil {
       try disk.perform(.replace(.mark, header: next.encodedFile(), body: Bytes()))
     } else {
-      try disk.perform(.write(.mark, at: next.position, next.encoded()))
-      try disk.perform(.sync(.mark))
+      for operation in next.written { try disk.perform(operation) }
     }
     mark = next
   }

@@ -13,7 +13,7 @@ struct Recovery {
   /// Closed segments whose index is missing or bad.
   var unindexed: [Int] = []
   /// Intact as far as is known, oldest first.
-  var snapshots: [Offset] = []
+  var snapshots: [StoredSnapshot] = []
   var damagedSnapshots: [Offset] = []
   var snapshot: Snapshot?
   /// Everything up to here is known to have been durable.
@@ -34,10 +34,10 @@ struct Recovery {
     for file in try disk.list() { files[file.name] = file.size }
     for name in files.keys {
       if case .segment(let first) = name { names.append(first) }
-      if case .snapshot(let offset) = name { snapshots.append(offset) }
+      if case .snapshot(let offset) = name { try snapshots.append(stored(offset, &disk)) }
     }
     names.sort()
-    snapshots.sort()
+    snapshots.sort { $0.offset < $1.offset }
     if let bytes = try whole(.mark, &disk) {
       mark = bytes.withUnsafeBytes { DurableMark(file: $0) }
       if mark == nil { replaced.append(.mark) }
@@ -46,6 +46,20 @@ struct Recovery {
       hardState = .found(state)
     }
     witness = mark?.durable ?? .zero
+    if let mark, mark.isRestarting { note(.unfinishedRestart) }
+  }
+
+  private func stored(_ offset: Offset, _ disk: inout some Disk & ~Copyable) throws(DiskError) -> StoredSnapshot {
+    var header = ByteBuffer(capacity: SnapshotFile.headerSize)
+    try disk.read(.snapshot(offset), at: 0, count: SnapshotFile.headerSize, into: &header)
+    let checksum = header.withUnsafeBytes { SnapshotFile.checksum(of: $0) }
+    let size = files[.snapshot(offset)] ?? 0
+    return StoredSnapshot(offset: offset, bytes: max(0, size - SnapshotFile.headerSize), checksum: checksum)
+  }
+
+  /// Everything a restart has to remove.
+  var everyFileOfTheLog: [JournalFileName] {
+    files.keys.filter { $0 != .mark && $0 != .hardState }.sorted { $0.text < $1.text }
   }
 
   /// The first segment, term and vote, the mark: made in this order, so that a mark proves that the others were
@@ -73,9 +87,9 @@ struct Recovery {
 
   /// The newest intact one, and whether the log goes on from it.
   mutating func findSnapshot(_ disk: inout some Disk & ~Copyable) throws(DiskError) {
-    while let offset = snapshots.last {
-      // Even a damaged one tells that everything up to it was durable.
-      witness = max(witness, offset)
+    while let offset = snapshots.last?.offset {
+      // Even a damaged one tells that everything up to it was durable, unless the log was still to be filled up to it.
+      if offset > (mark?.filling ?? .zero) { witness = max(witness, offset) }
       if let bytes = try whole(.snapshot(offset), &disk), let found = SnapshotFile.decode(bytes, offset: offset) {
         snapshot = found
         break

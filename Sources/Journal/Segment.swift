@@ -27,6 +27,9 @@ struct Segment: Sendable {
   var points: [IndexPoint] = []
   /// `end` when the index was last saved.
   var indexedEnd = 0
+  /// The footer that has to be written before entries follow: without it, a torn first sector behind `position`
+  /// would be taken for damage.
+  var missingFooter: CommitFooter?
 
   init(first: Offset) {
     self.first = first
@@ -45,6 +48,25 @@ struct Segment: Sendable {
     if latestTime < time { latestTime = time }
     last = last.next
     end += length
+  }
+
+  /// Forgets the entries from `cut` on, which begin at `position`. The latest time may be one of theirs then.
+  mutating func forget(from cut: Offset, at position: Int) {
+    // What came before the first forgotten point is closer than what came before the end.
+    if let point = points.first(where: { $0.offset >= cut }) { latestTime = point.latestBefore }
+    points.removeAll { $0.offset >= cut }
+    last = Offset(cut.value - 1)
+    end = position
+    durableEnd = min(durableEnd, position)
+    indexedEnd = min(indexedEnd, position)
+  }
+
+  /// Whether the entry `offset` can begin at `position`, as far as the points tell.
+  func mayHold(_ offset: Offset, at position: Int) -> Bool {
+    guard position >= 0, position < end, let number = lastPoint(where: { $0.offset <= offset }) else { return false }
+    let point = points[number]
+    guard point.offset == offset ? position == point.position : position > point.position else { return false }
+    return number + 1 == points.count || position < points[number + 1].position
   }
 
   /// The number of the last point that `isBefore` holds for; points are ordered by it. O(log points).

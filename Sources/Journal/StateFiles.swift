@@ -31,6 +31,11 @@ enum SnapshotFile {
     return buffer.freeze()
   }
 
+  /// The checksum in a header.
+  static func checksum(of header: UnsafeRawBufferPointer) -> UInt32? {
+    header.count >= headerSize ? header.number(12, UInt32.self) : nil
+  }
+
   static func decode(_ bytes: Bytes, offset: Offset) -> Snapshot? {
     let isWhole = bytes.withUnsafeBytes { all in
       guard let rest = Frame.open("TIDESNAP", all), rest.count >= 16 else { return false }
@@ -38,4 +43,25 @@ enum SnapshotFile {
     }
     return isWhole ? Snapshot(offset: offset, body: bytes.slice(headerSize..<bytes.count)) : nil
   }
+}
+
+/// A snapshot that is durable.
+struct StoredSnapshot: Equatable, Sendable {
+  var offset: Offset
+  /// The length of the body.
+  var bytes: Int
+  /// `Snapshot.checksum`; nil when the file is too short to say.
+  var checksum: UInt32?
+
+  /// What `snapshot` becomes on the disk, and its header.
+  static func of(_ snapshot: Snapshot) -> (stored: StoredSnapshot, header: Bytes) {
+    let header = SnapshotFile.header(of: snapshot)
+    let checksum = header.withUnsafeBytes { SnapshotFile.checksum(of: $0) }
+    return (StoredSnapshot(offset: snapshot.offset, bytes: snapshot.body.count, checksum: checksum), header)
+  }
+}
+
+extension Snapshot {
+  /// CRC-32C of offset, length and body, as `JournalLog.snapshotChecksum` tells it. O(body).
+  public var checksum: UInt32 { StoredSnapshot.of(self).stored.checksum ?? 0 }
 }

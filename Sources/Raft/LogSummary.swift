@@ -56,6 +56,9 @@ struct MembershipHistory: Sendable {
   var currentOffset: Offset { changes[changes.count - 1].at }
   var base: Membership { changes[0].membership }
 
+  /// The newest one set at or before `offset`; the oldest known where that is later.
+  func inForce(at offset: Offset) -> Membership { (changes.last { $0.at <= offset } ?? changes[0]).membership }
+
   mutating func append(_ membership: Membership, at offset: Offset) { changes.append((offset, membership)) }
 
   /// Whether the newest one changed by it.

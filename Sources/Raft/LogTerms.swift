@@ -70,6 +70,11 @@ struct LogTerms {
     if last > offset, starts.first?.first != offset.next { starts.insert(Start(first: offset.next, term: term), at: 0) }
   }
 
+  /// Where each term begins, of those that have entries up to `offset`.
+  func runs(upTo offset: Offset) -> [LogOutline.Run] {
+    starts.prefix(firstStart(after: offset)).map { LogOutline.Run(first: $0.first, term: $0.term) }
+  }
+
   mutating func reset(to base: LogPosition) { self = LogTerms(base: base) }
 
   /// The index of the first range that begins after `offset`.

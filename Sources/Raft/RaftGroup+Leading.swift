@@ -13,6 +13,13 @@ extension RaftGroup {
     hasForfeitedLease = false
     followers = []
     enlistFollowers()
+    if membership.voters == [node], !membership.isJoint {
+      // Who decides alone has committed what its disk has, of whatever term: nobody else can have been elected.
+      opening = log.last
+      output.facts.append(.becameLeader(term: term, opening: opening))
+      advance(to: durable, into: &output)
+      return beat(into: &output)
+    }
     output.facts.append(.becameLeader(term: term, opening: opening))
     // Entries of earlier terms are committed only under one of this term (§3.6.2).
     appendOwn(.nothing, body: ByteBuffer(), into: &output)

@@ -36,6 +36,24 @@ extension RaftGroup {
     if role == .leader { enlistFollowers() }
   }
 
+  /// What `node` has acknowledged it has no more: it begins with an empty log, or with another disk. Only for one that
+  /// does not vote: what was committed counted it.
+  public mutating func forget(_ node: NodeID) {
+    precondition(!membership.isVoter(node), "a voter's acknowledgements count")
+    guard let index = index(of: node) else { return }
+    let known = followers[index]
+    followers[index] = FollowerProgress(node: node, next: log.last.next, heardAt: known.heardAt)
+  }
+
+  /// Learners that lack no more than a voter may; a leader may make them vote.
+  public var ripeLearners: [NodeID] {
+    guard role == .leader, !membership.isJoint, memberships.currentOffset <= committed else { return [] }
+    return membership.learners.filter { isNear($0) }
+  }
+
+  /// Whether the membership in force is one that cannot be undone.
+  public var isMembershipCommitted: Bool { memberships.currentOffset <= committed }
+
   /// Brings the list of followers in line with the membership in force.
   mutating func enlistFollowers() {
     var list: [FollowerProgress] = []

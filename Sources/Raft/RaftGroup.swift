@@ -72,7 +72,7 @@ public struct RaftGroup: ~Copyable {
 
   /// As leader: the others, in ascending order.
   var followers: [FollowerProgress] = []
-  /// The first entry of this leadership.
+  /// What is committed up to here is all that earlier leaders committed: the first entry of this leadership.
   var opening = Offset.zero
   /// Proposals and other own entries that are not committed.
   var waiting = FirstInFirstOut<(last: Offset, bytes: Int)>()
@@ -94,23 +94,23 @@ public struct RaftGroup: ~Copyable {
   ) {
     precondition(settings.electionMinimum < settings.electionMaximum && settings.heartbeatEvery < settings.electionMinimum)
     let terms = summary.terms
+    let known = min(max(summary.committed, terms.base.offset), terms.last)
+    let kept = settings.faults.contains(.unsyncedLogVotedWith) ? terms.last : min(summary.durable ?? terms.last, terms.last)
     // Entries of a term are proof of it, should the crash have come between the two writes. No vote of it can have
     // counted: it would have been durable before it was sent.
     let isNewer = terms.lastTerm > hardState.term
-    let known = min(max(summary.committed, terms.base.offset), terms.last)
-    let synced = settings.faults.contains(.unsyncedLogVotedWith) ? terms.last : min(summary.durable ?? terms.last, terms.last)
-    // All properties at once, and none read before: release builds have let go of one here that was not set yet.
+    // Nothing is read of what is being made: release builds have let go of a property here that was not set yet.
     self.settings = settings
+    log = terms
+    tail = EntryTail(limit: settings.tailBytes)
+    memberships = summary.memberships
     term = max(hardState.term, terms.lastTerm)
     vote = isNewer ? nil : hardState.vote
-    log = terms
-    memberships = summary.memberships
     time = summary.time
     committed = known
     received = known
-    durable = synced
+    durable = kept
     snapshot = summary.snapshot
-    tail = EntryTail(limit: settings.tailBytes)
     random = SeededGenerator(seed: seed)
     clock = now
     leaderHeardAt = now
@@ -127,6 +127,8 @@ public struct RaftGroup: ~Copyable {
   /// The newest entry's time; a leader stamps no earlier one.
   public var lastTime: WallTime { time }
   public var node: NodeID { settings.node }
+  /// Whether this replica leads and knows all that earlier leaders committed.
+  public var isOpen: Bool { role == .leader && committed >= opening }
   /// The term of an entry, if it is in the log.
   public func term(at offset: Offset) -> Term? { log.term(at: offset) }
 

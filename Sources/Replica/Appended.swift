@@ -9,10 +9,14 @@ struct Appended {
     case results(EdgeID, [PublishResult])
     /// Per command of the entry, who asked for it.
     case commands([[ConsumerAsker]])
+    /// Nobody here: it came from the leader, or is consensus's own.
+    case nobody
     /// Who asked for a consumer while commands that may change it were under way: what they wrote is seen.
     case lookUp(ConsumerLookUp)
   }
 
+  /// The first entry of it.
+  var first: Offset
   /// The newest offset that must be committed first. An append of nothing stands for answers that depend on what
   /// was appended before them, such as a duplicate of a message that is not committed yet.
   var last: Offset

@@ -55,6 +55,14 @@ struct FeedTable {
     return index
   }
 
+  /// Ends every feed; answers whose they were.
+  mutating func removeAll() -> [EdgeID] {
+    guard !isEmpty else { return [] }
+    let edges = feeds.filter { $0.filters > 0 }.map(\.edge)
+    self = FeedTable()
+    return edges
+  }
+
   mutating func beginBatch() { lastTopic = UnsafeRawBufferPointer(start: nil, count: 0) }
 
   /// Offers the record that lies at `range` of the current batch.

@@ -10,6 +10,17 @@ struct FirstInFirstOut<Element> {
   /// The element so many places behind the first.
   subscript(place: Int) -> Element { elements[head + place].unsafelyUnwrapped }
 
+  var last: Element? { isEmpty ? nil : elements[elements.count - 1] }
+
+  mutating func removeLast() -> Element {
+    guard !isEmpty, let element = elements.removeLast() else { preconditionFailure("an empty queue has no last") }
+    if head == elements.count {
+      elements.removeAll(keepingCapacity: true)
+      head = 0
+    }
+    return element
+  }
+
   mutating func append(_ element: Element) { elements.append(element) }
 
   mutating func removeFirst() -> Element {

@@ -29,9 +29,15 @@ struct ReadDesk {
       flights[ticket]!.waiting.append(waiting)
       return nil
     }
+    let ticket = nextTicket()
+    byPlan[plan] = ticket.value
+    flights[ticket.value] = Flight(plan: plan, waiting: [waiting])
+    return ticket
+  }
+
+  /// A ticket for a read that does not wait here.
+  mutating func nextTicket() -> ReadTicket {
     lastTicket += 1
-    byPlan[plan] = lastTicket
-    flights[lastTicket] = Flight(plan: plan, waiting: [waiting])
     return ReadTicket(lastTicket)
   }
 

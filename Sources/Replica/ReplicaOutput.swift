@@ -1,6 +1,7 @@
 public import Core
 public import Feeds
 public import Journal
+public import Raft
 
 /// What a replica wants done and has to tell. Filled by its methods, emptied by the shell, reused.
 ///
@@ -13,16 +14,19 @@ public struct ReplicaOutput: Sendable {
   public var reads: [ReplicaRead] = []
   /// In order: what one edge is told arrives there in this order.
   public var replies: [AddressedReply] = []
+  /// To the other replicas of the shard, in this order to each.
+  public var messages: [AddressedReplicaMessage] = []
   public var facts: [ReplicaFact] = []
 
   public init() {}
 
-  public var isEmpty: Bool { disk.isEmpty && reads.isEmpty && replies.isEmpty && facts.isEmpty }
+  public var isEmpty: Bool { disk.isEmpty && reads.isEmpty && replies.isEmpty && messages.isEmpty && facts.isEmpty }
 
   public mutating func removeAll() {
     disk.removeAll()
     reads.removeAll(keepingCapacity: true)
     replies.removeAll(keepingCapacity: true)
+    messages.removeAll(keepingCapacity: true)
     facts.removeAll(keepingCapacity: true)
   }
 }
@@ -61,6 +65,20 @@ public enum ReplicaFact: Sendable, Equatable {
   case snapshotWritten(Offset)
   case snapshotRefused(Offset)
   case trimmed(first: Offset)
+  /// This replica serves the shard from now on.
+  case leads(term: Term)
+  case leadsNoMore(term: Term)
+  /// Who leads now, as far as is known here.
+  case leaderChanged(NodeID?, term: Term)
+  case membershipChanged(Membership)
+  /// The leader sent its state: the log is filled up to there, and goes on.
+  case snapshotInstalled(Offset)
+  /// What was damaged is wiped; everything is learned from the other replicas.
+  case relearns
+  /// The damage is made good: this replica has everything, and votes.
+  case repaired
+  /// Another replica sent what cannot be if both kept their promises.
+  case diverged(at: Offset, from: NodeID)
   /// Everything asked for at `close` is on the disk.
   case closed
 }

@@ -1,9 +1,14 @@
 public import Core
 public import Journal
+public import Raft
 
 /// The numbers a replica works with.
 public struct ReplicaSettings: Sendable {
   public var shard: ShardID
+  /// Who the members are, where the disk does not tell: at the shard's birth, or when the disk is damaged. Of no
+  /// voters for a replica that is yet to hear of its shard.
+  public var members: Membership
+  public var raft: RaftSettings
   /// False: a publish counts as kept at the end of its turn; the disk follows.
   public var waitsForDisk = true
   public var retention = Retention(ageMilliseconds: 24 * 3600 * 1000, bytes: 1 << 30)
@@ -39,5 +44,20 @@ public struct ReplicaSettings: Sendable {
   /// Retention is looked at this often.
   public var trimEvery = TimeSpan.seconds(1)
 
-  public init(shard: ShardID) { self.shard = shard }
+  /// A snapshot from a leader is taken up to this size.
+  public var maximumSnapshotBytes = 1 << 30
+  /// A replica that lost something asks to be repaired this often.
+  public var repairAskEvery = TimeSpan.seconds(1)
+
+  /// The journal ends an append with something of its own: room for it spares a copy.
+  static var footerRoom: Int { 64 }
+
+  public var node: NodeID { raft.node }
+
+  /// A shard whose one replica is on `node`.
+  public init(shard: ShardID, node: NodeID) {
+    self.shard = shard
+    members = Membership(voters: [node])
+    raft = RaftSettings(node: node)
+  }
 }

@@ -1,16 +1,22 @@
 public import Core
+public import Raft
 
 /// What a shard says of itself, for the cluster status and for metrics.
 public struct ReplicaStatus: Sendable, Equatable {
   public enum Condition: Sendable, Equatable {
     case ok
     case full
+    /// Something on the disk was lost or altered: learning it anew from the other replicas; the text says what.
+    case repairing(String)
     /// Publishes are refused; the text says why.
     case failed(String)
   }
 
   public var shard: ShardID
   public var condition: Condition
+  /// Whether this replica leads and takes publishes.
+  public var isServing: Bool
+  public var raft: RaftStatus
   public var first: Offset
   public var committed: Offset
   /// What the log takes on the disk.
@@ -41,6 +47,8 @@ public struct ReplicaCounters: Sendable, Equatable {
   /// Reads that waited for one already under way.
   public var joinedReads: UInt64 = 0
   public var snapshots: UInt64 = 0
+  /// Acknowledgements of a member for what it had before it began anew.
+  public var strayMessages: UInt64 = 0
 
   public init() {}
 }

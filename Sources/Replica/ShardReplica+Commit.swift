@@ -34,7 +34,7 @@ extension ShardReplica {
     let count = committed.value - before.value
     counters.committed += count
     snapshots.note(bytes: appended.bytes.count, entries: Int(count))
-    tail.append(appended.bytes, first: before.next, last: committed, cost: appended.cost, durable: log.durable)
+    tail.append(appended.bytes, first: appended.first, last: appended.last, cost: appended.cost, durable: log.durable)
     return true
   }
 
@@ -44,6 +44,11 @@ extension ShardReplica {
     let problem: ShardStateError? = bytes.withUnsafeBytes { memory in
       var at = 0
       for entry in RecordSequence(trusting: memory) {
+        if entry.offset <= state.applied {
+          // A snapshot that came in holds it already.
+          at += entry.length
+          continue
+        }
         do throws(ShardStateError) {
           try state.apply(entry, outcomes: &outcomes)
         } catch { return error }
@@ -60,6 +65,7 @@ extension ShardReplica {
 
   private mutating func answer(_ waiting: Appended.Waiting, into output: inout ReplicaOutput) {
     switch waiting {
+    case .nobody: break
     case .results(let edge, let results): answer(edge, results)
     case .lookUp(let lookUp): answer(lookUp, into: &output)
     case .commands(let askers):
@@ -82,6 +88,7 @@ extension ShardReplica {
 
   mutating func refuse(_ waiting: Appended.Waiting, _ refusal: Refusal, into output: inout ReplicaOutput) {
     switch waiting {
+    case .nobody: break
     case .results(let edge, let results):
       counters.refused += UInt64(results.count)
       answer(edge, results.map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) })

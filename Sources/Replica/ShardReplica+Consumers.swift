@@ -1,12 +1,14 @@
 internal import Core
 internal import Feeds
 internal import Journal
+internal import Raft
 internal import Shard
 
 /// Consumers: reads from the state, changes through the log.
 extension ShardReplica {
   mutating func consumer(_ request: ConsumerRequest, into output: inout ReplicaOutput) {
     let asker = ConsumerAsker(edge: request.edge, ticket: request.ticket)
+    guard mayRead else { return answer(asker, .failure(readRefusal), into: &output) }
     switch request.operation {
     case .list:
       answer(asker, .success(state.consumers.all), into: &output)
@@ -16,7 +18,7 @@ extension ShardReplica {
       if !gathered.isEmpty {
         gathered.lookUps.append(lookUp)
       } else if !queue.isEmpty {
-        queue.append(Appended(last: lastAppended, bytes: Bytes(), cost: 0, waiting: .lookUp(lookUp)))
+        queue.append(Appended(first: lastAppended, last: lastAppended, bytes: Bytes(), cost: 0, waiting: .lookUp(lookUp)))
       } else {
         answer(lookUp, into: &output)
       }
@@ -56,7 +58,9 @@ extension ShardReplica {
     var body = ByteBuffer(capacity: 256)
     ShardCommand.encode(commands, into: &body)
     appendPlain(.command, body: body, askers, wall: wall, into: &output)
-    for lookUp in lookUps { queue.append(Appended(last: lastAppended, bytes: Bytes(), cost: 0, waiting: .lookUp(lookUp))) }
+    for lookUp in lookUps {
+      queue.append(Appended(first: lastAppended, last: lastAppended, bytes: Bytes(), cost: 0, waiting: .lookUp(lookUp)))
+    }
   }
 
   /// Appends one entry that is not a message.
@@ -65,11 +69,13 @@ extension ShardReplica {
   ) {
     stamped = max(stamped, wall)
     var entry = ByteBuffer(capacity: RecordLayout.entryHeaderSize + body.count)
-    let stamp = RecordStamp(offset: log.next, previous: .zero, time: stamped, term: ShardReplica.term)
+    let stamp = RecordStamp(offset: log.next, previous: .zero, time: stamped, term: group.term)
     body.withUnsafeBytes { PlainEntry.append(kind, body: $0, stamp: stamp, into: &entry) }
     let cost = entry.capacity
+    let first = log.next
     let bytes = log.append(entry, into: &output.disk)
     pendingBytes += cost
-    queue.append(Appended(last: lastAppended, bytes: bytes, cost: cost, waiting: .commands(askers)))
+    queue.append(Appended(first: first, last: lastAppended, bytes: bytes, cost: cost, waiting: .commands(askers)))
+    propose(bytes)
   }
 }

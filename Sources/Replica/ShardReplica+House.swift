@@ -1,26 +1,50 @@
 public import Core
 internal import Feeds
 internal import Journal
+internal import Raft
 internal import Shard
 
 /// What time brings: snapshots, retention, forgetting topics, and the orderly end.
 extension ShardReplica {
   mutating func keepHouse(at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
-    guard failure == nil, case .accepting = log.admission else {
+    if owesHardState, failure == nil, ailment == nil {
+      owesHardState = false
+      let state = group.hardState
+      log.saveHardState(HardState(term: state.term, vote: state.vote), into: &output.disk)
+    }
+    guard failure == nil, ailment == nil, installing == nil, case .accepting = log.admission else {
+      if isClosing { finishClosing(into: &output) } else { yieldIfFull(into: &output) }
+      return
+    }
+    guard !isFilling else {
       if isClosing { finishClosing(into: &output) }
       return
     }
-    if snapshots.isDue(settings, at: now) { snapshots.begin(state, at: now) }
+    if snapshots.isDue(settings, at: now) || (wantsSnapshot && snapshots.canBegin) { beginSnapshot(at: now) }
     snapshots.advance(by: isClosing ? .max : settings.snapshotBytesPerTick)
     if let snapshot = snapshots.takeFinished(durable: log.durable) { log.writeSnapshot(snapshot, into: &output.disk) }
     if now - lastTrimAt >= settings.trimEvery, !isClosing {
       lastTrimAt = now
       // Entries that no snapshot contains are needed to start again.
       log.trim(at: wall, settings.retention, keepFrom: snapshots.lastOffset.next, into: &output.disk)
-      forgetTopics(wall: wall, into: &output)
-      stirIfIdle(wall: wall, into: &output)
+      if beforeFirst > group.base.offset { group.compacted(upTo: beforeFirst) }
+      if isServing {
+        forgetTopics(wall: wall, into: &output)
+        stirIfIdle(wall: wall, into: &output)
+      }
     }
     if isClosing { goOnClosing(at: now, into: &output) }
+  }
+
+  private mutating func beginSnapshot(at now: Instant) {
+    wantsSnapshot = false
+    snapshots.begin(state, group.outline(at: state.applied), at: now)
+  }
+
+  /// With a full disk it can take nothing: somebody else may.
+  private mutating func yieldIfFull(into output: inout ReplicaOutput) {
+    guard isServing, !isAlone, case .full = log.admission else { return }
+    _ = group.transferLeadership(at: clock, into: &consensus)
   }
 
   /// Topics of which nothing is left are forgotten through the log, so that every replica forgets the same.
@@ -55,9 +79,10 @@ extension ShardReplica {
   }
 
   private mutating func goOnClosing(at now: Instant, into output: inout ReplicaOutput) {
-    guard queue.isEmpty, log.durable == lastAppended, snapshots.isIdle, !hasClosed else { return }
+    // Without the others it may never be known what becomes of what waits.
+    guard queue.isEmpty || !isAlone, log.durable == lastAppended, snapshots.isIdle, !hasClosed else { return }
     if committed > snapshots.lastOffset, snapshots.entriesSince > 0 {
-      snapshots.begin(state, at: now)
+      beginSnapshot(at: now)
       snapshots.advance(by: .max)
       if let snapshot = snapshots.takeFinished(durable: log.durable) { log.writeSnapshot(snapshot, into: &output.disk) }
       return

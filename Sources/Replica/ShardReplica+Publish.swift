@@ -1,6 +1,7 @@
 internal import Core
 internal import Feeds
 internal import Journal
+internal import Raft
 internal import Shard
 
 /// Publishing: gate, stamp in place, append.
@@ -32,7 +33,8 @@ extension ShardReplica {
     }
     pendingBytes += cost
     queue.append(
-      Appended(last: lastAppended, bytes: bytes, cost: cost, waiting: .results(batch.edge, results)))
+      Appended(first: accepted > 0 ? next : lastAppended, last: lastAppended, bytes: bytes, cost: cost, waiting: .results(batch.edge, results)))
+    if accepted > 0 { propose(bytes) }
   }
 
   /// Decides on every record, moves the accepted ones together and stamps them; answers how many there are.
@@ -52,7 +54,7 @@ extension ShardReplica {
         switch decision {
         case .accept(let previous):
           if from != to { (base + to).copyMemory(from: base + from, byteCount: entry.length) }
-          RecordStamp(offset: offset, previous: previous, time: stamped, term: ShardReplica.term).stamp(base + to)
+          RecordStamp(offset: offset, previous: previous, time: stamped, term: group.term).stamp(base + to)
           if entry.wantsAnswer { results.append(PublishResult(ticket: entry.ticket, outcome: .accepted(offset, stamped))) }
           to += entry.length
           offset = offset.next
@@ -72,15 +74,13 @@ extension ShardReplica {
     return Int(offset.value - next.value)
   }
 
-  /// A group of one stays in its first term.
-  static var term: UInt64 { 1 }
-
   /// Why nothing may be appended now; nil when it may.
   var appendRefusal: Refusal? {
     if let failure { return .journalFailed(failure) }
     if isClosing { return .journalFailed("the node is shutting down") }
+    if ailment != nil { return readRefusal }
     switch log.admission {
-    case .accepting: return nil
+    case .accepting: return consensusRefusal
     case .full: return .diskFull
     case .dead(let error): return .journalFailed("\(error)")
     case .damaged(let damage): return .journalFailed("\(damage)")

@@ -7,6 +7,7 @@ internal import Shard
 extension ShardReplica {
   mutating func read(_ request: ReadRequest, wall: WallTime, into output: inout ReplicaOutput) {
     counters.reads += 1
+    guard mayRead else { return answer(request, .failure(readRefusal), into: &output) }
     guard desk.waitingCount < settings.maximumWaitingReads else {
       answer(request, .failure(.overloaded), into: &output)
       return
@@ -15,6 +16,7 @@ extension ShardReplica {
     case .after(let offset):
       var scan = Scan(request, at: offset)
       if offset > committed {
+        guard knowsTheEnd else { return answer(request, .failure(readRefusal), into: &output) }
         scan.gap = ReadGap(reason: .future, from: offset, to: committed)
         scan.at = committed
       }
@@ -45,6 +47,10 @@ extension ShardReplica {
 
   mutating func history(_ request: HistoryRequest, wall: WallTime, into output: inout ReplicaOutput) {
     counters.histories += 1
+    guard mayRead else {
+      answer(request.edge, HistoryReply(shard: settings.shard, ticket: request.ticket, result: .failure(readRefusal)), into: &output)
+      return
+    }
     guard desk.waitingCount < settings.maximumWaitingReads else {
       answer(request.edge, HistoryReply(shard: settings.shard, ticket: request.ticket, result: .failure(.overloaded)), into: &output)
       return
@@ -72,7 +78,10 @@ extension ShardReplica {
   public mutating func readCompleted(
     _ ticket: ReadTicket, _ result: Result<Bytes, DiskError>, at now: Instant, wall: WallTime, into output: inout ReplicaOutput
   ) {
+    clock = now
+    if landTransfer(ticket, result, into: &output) { return settle(into: &output) }
     guard let flight = desk.land(ticket) else { return }
+    defer { settle(into: &output) }
     var entries: Result<ReadEntries, Refusal>?
     for waiting in flight.waiting {
       switch result {
@@ -82,7 +91,7 @@ extension ShardReplica {
       case .failure(let error):
         refuse(waiting, .damaged("\(error)"), into: &output)
       case .success(let bytes):
-        let parsed = entries ?? parse(flight.plan, bytes)
+        let parsed = entries ?? parse(flight.plan, bytes, into: &output)
         entries = parsed
         switch parsed {
         case .success(let found): goOn(waiting, flight.plan, found, wall: wall, into: &output)
@@ -92,10 +101,11 @@ extension ShardReplica {
     }
   }
 
-  private func parse(_ plan: ReadPlan, _ bytes: Bytes) -> Result<ReadEntries, Refusal> {
+  private mutating func parse(_ plan: ReadPlan, _ bytes: Bytes, into output: inout ReplicaOutput) -> Result<ReadEntries, Refusal> {
     do {
       return .success(try plan.parse(bytes))
     } catch {
+      foundDamage("\(error)", into: &output)
       return .failure(.damaged("\(error)"))
     }
   }
@@ -122,6 +132,7 @@ extension ShardReplica {
 
   /// Goes as far as memory allows: to the answer, or to the next read.
   private mutating func go(_ waiting: ReadDesk.Waiting, wall: WallTime, into output: inout ReplicaOutput) {
+    guard mayRead else { return refuse(waiting, readRefusal, into: &output) }
     switch waiting {
     case .scan(var scan):
       switch advance(&scan, wall: wall) {

@@ -1,11 +1,12 @@
 internal import Core
 internal import Journal
+internal import Raft
 internal import Shard
 
 extension ShardReplica {
   public var status: ReplicaStatus {
     ReplicaStatus(
-      shard: settings.shard, condition: condition, first: log.first, committed: committed, bytes: log.retainedBytes,
+      shard: settings.shard, condition: condition, isServing: isServing, raft: group.status, first: log.first, committed: committed, bytes: log.retainedBytes,
       pendingBytes: pendingBytes, topics: state.topics.count, retainedValues: state.topics.retainedCount,
       keys: state.keys.count, consumers: state.consumers.count, feeds: feeds.count, waitingReads: desk.waitingCount,
       counters: counters)
@@ -13,6 +14,8 @@ extension ShardReplica {
 
   private var condition: ReplicaStatus.Condition {
     if let failure { return .failed(failure) }
+    if let ailment { return .repairing(ailment.reason) }
+    if relearnsUntil != nil { return .repairing("learning the log anew") }
     switch log.admission {
     case .accepting: return .ok
     case .full: return .full

@@ -1,6 +1,7 @@
 public import Core
 public import Feeds
 public import Journal
+public import Raft
 public import Shard
 
 /// One replica of one shard: journal, state and feeds joined. The only place that orders "durable, then answer".
@@ -11,14 +12,18 @@ public import Shard
 ///                                                                          └──────▶ feeds ──▶ pushes
 /// ```
 ///
-/// A group of one commits what its journal calls durable (when it does not wait for the disk: what it appended, at the end of
-/// the turn). Consensus will decide instead, by calling the same `commit(upTo:)`.
+/// Consensus decides what is committed. A group of one commits what its journal calls durable (when it does not wait
+/// for the disk: what it appended, at the end of the turn), by the same way.
 ///
 /// Invariant: nothing beyond `committed` is in any reply.
 public struct ShardReplica: ~Copyable {
   public let settings: ReplicaSettings
 
   var log: JournalLog
+  var group: RaftGroup
+  /// What consensus wants done and is not done yet; empty between calls.
+  var consensus = RaftOutput()
+  var spareConsensus = RaftOutput()
   public internal(set) var state: ShardState
   var gate = PublishGate()
   /// Appended, not committed, oldest first.
@@ -37,6 +42,26 @@ public struct ShardReplica: ~Copyable {
   /// The newest message applied since the shard was opened; before the first, whatever the log held then.
   var newestMessage = Offset.zero
   var failure: String?
+  /// Leads, and knows all that is committed.
+  var isServing = false
+  /// The time of the event in hand.
+  var clock: Instant
+  var random: SeededGenerator
+  var ailment: Ailment?
+  /// What the wiped log begins with.
+  var rebirth: HardState?
+  /// Wiped, and without a vote until a membership after this offset gives it back.
+  var relearnsUntil: Offset?
+  var wantsSnapshot = false
+  /// The disk had no room for term and vote: written again with the next tick.
+  var owesHardState = false
+  /// As leader: who asked to be repaired and was not told to begin yet.
+  var ailing: [NodeID] = []
+  var sessions = MemberSessions()
+  var heardSession: UInt32 = 0
+  var transfers: [(ticket: ReadTicket, transfer: Transfer)] = []
+  var incoming: IncomingState?
+  var installing: (mark: SnapshotMark, state: ShardState)?
   var isClosing = false
   var hasClosed = false
   public internal(set) var counters = ReplicaCounters()
@@ -44,13 +69,18 @@ public struct ShardReplica: ~Copyable {
   var outcomes: [CommandOutcome] = []
   var answered: [(edge: EdgeID, results: [PublishResult])] = []
 
-  init(settings: ReplicaSettings, log: consuming JournalLog, state: ShardState, tail: RecentTail, failure: String?, at now: Instant) {
+  init(
+    settings: ReplicaSettings, log: consuming JournalLog, group: consuming RaftGroup, state: ShardState, tail: RecentTail,
+    seed: UInt64, at now: Instant
+  ) {
     self.settings = settings
+    self.group = group
+    random = SeededGenerator(seed: seed)
+    clock = now
     snapshots = SnapshotWork(lastOffset: log.snapshotOffset ?? .zero, applied: state.applied, at: now)
     self.log = log
     self.state = state
     self.tail = tail
-    self.failure = failure
     stamped = state.time
     lastTrimAt = now
   }
@@ -61,6 +91,7 @@ public struct ShardReplica: ~Copyable {
 
   /// An edge asks for something.
   public mutating func receive(_ request: ShardRequest, at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
+    clock = now
     switch request {
     case .publish(let batch): publish(batch, wall: wall, into: &output)
     case .read(let request): read(request, wall: wall, into: &output)
@@ -73,26 +104,37 @@ public struct ShardReplica: ~Copyable {
 
   /// The shell has no more for now: what gathered is appended as one.
   public mutating func turnEnds(at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
+    clock = now
     appendGathered(wall: wall, into: &output)
     settle(into: &output)
-    if !settings.waitsForDisk, failure == nil { commit(upTo: lastAppended, into: &output) }
+    if !settings.waitsForDisk, failure == nil, ailment == nil {
+      group.persisted(upTo: lastAppended, generation: group.generation, at: now, into: &consensus)
+      settle(into: &output)
+    }
   }
 
   /// The disk has done a batch, syncs included.
-  public mutating func completed(_ ticket: JournalTicket, into output: inout ReplicaOutput) {
+  public mutating func completed(_ ticket: JournalTicket, at now: Instant, into output: inout ReplicaOutput) {
+    clock = now
     log.completed(ticket, into: &output.disk)
     settle(into: &output)
   }
 
   /// The disk has not.
-  public mutating func failed(_ ticket: JournalTicket, _ error: DiskError, into output: inout ReplicaOutput) {
+  public mutating func failed(_ ticket: JournalTicket, _ error: DiskError, at now: Instant, into output: inout ReplicaOutput) {
+    clock = now
     log.failed(ticket, error, into: &output.disk)
     settle(into: &output)
   }
 
   /// Time passed. Call it every 50 to 100 ms.
   public mutating func tick(at now: Instant, wall: WallTime, into output: inout ReplicaOutput) {
+    clock = now
     log.tick(at: now, into: &output.disk)
+    if failure == nil {
+      if ailment == nil { group.tick(at: now, into: &consensus) } else { askForRepair(at: now, into: &output) }
+      promoteLearners(into: &output)
+    }
     settle(into: &output)
     feeds.pushProgress(settings.shard, upTo: committed, into: &output)
     keepHouse(at: now, wall: wall, into: &output)
@@ -100,6 +142,10 @@ public struct ShardReplica: ~Copyable {
   }
 
   private mutating func changeInterest(_ change: InterestChange, into output: inout ReplicaOutput) {
+    guard mayRead else {
+      output.replies.append(AddressedReply(edge: change.edge, reply: .feedEnded(settings.shard, readRefusal)))
+      return
+    }
     feeds.change(change, committed: committed)
     let reply = InterestReply(shard: settings.shard, ticket: change.ticket, liveFrom: committed)
     output.replies.append(AddressedReply(edge: change.edge, reply: .interest(reply)))
@@ -107,18 +153,27 @@ public struct ShardReplica: ~Copyable {
 
   var lastAppended: Offset { Offset(log.next.value - 1) }
 
-  /// Draws the consequences of what the journal has to tell.
+  /// Draws the consequences of what the journal and consensus have to tell, until neither has more.
   mutating func settle(into output: inout ReplicaOutput) {
-    guard !output.disk.facts.isEmpty else { return }
-    for fact in output.disk.facts {
+    while !output.disk.facts.isEmpty || !consensus.isEmpty {
+      if !output.disk.facts.isEmpty { takeJournalFacts(into: &output) }
+      followConsensus(into: &output)
+    }
+  }
+
+  private mutating func takeJournalFacts(into output: inout ReplicaOutput) {
+    let facts = output.disk.facts
+    output.disk.facts.removeAll(keepingCapacity: true)
+    for fact in facts {
       switch fact {
       case .durable(let offset):
-        if settings.waitsForDisk { commit(upTo: offset, into: &output) }
+        if ailment == nil { group.persisted(upTo: offset, generation: group.generation, at: clock, into: &consensus) }
         tail.shrink(durable: offset)
       case .full: output.facts.append(.full)
       case .roomAgain: output.facts.append(.roomAgain)
       case .snapshotWritten(let offset):
         snapshots.written(offset)
+        if ailment == nil { group.snapshotTaken(offset) }
         counters.snapshots += 1
         output.facts.append(.snapshotWritten(offset))
       case .snapshotRefused(let offset):
@@ -126,16 +181,23 @@ public struct ShardReplica: ~Copyable {
         output.facts.append(.snapshotRefused(offset))
       case .trimmed(let first): output.facts.append(.trimmed(first: first))
       case .died(let error): fail("\(error)", into: &output)
-      case .hardStateSaved, .hardStateRefused: break
+      case .hardStateSaved(let state):
+        guard ailment == nil else { continue }
+        group.hardStateSaved(RaftHardState(term: state.term, vote: state.vote), at: clock, into: &consensus)
+      case .hardStateRefused: owesHardState = true
+      case .restarted(let base): restarted(after: base, into: &output)
+      case .restartRefused: restartRefused(into: &output)
       }
     }
-    output.disk.facts.removeAll(keepingCapacity: true)
   }
 
   /// Ends what waits: it will never be known to be durable.
   mutating func fail(_ reason: String, into output: inout ReplicaOutput) {
     guard failure == nil else { return }
     failure = reason
+    stopServing(into: &output)
+    endFeeds(into: &output)
+    consensus.removeAll()
     output.facts.append(.journalFailed(reason))
     while !queue.isEmpty { refuse(queue.removeFirst().waiting, .journalFailed(reason), into: &output) }
     flushAnswers(into: &output)

@@ -1,5 +1,6 @@
 internal import Core
 internal import Journal
+internal import Raft
 internal import Shard
 
 /// When a snapshot is due, and the one under way: a copy of the state, encoded a slice per tick.
@@ -34,6 +35,8 @@ struct SnapshotWork: ~Copyable {
     entriesSince += entries
   }
 
+  var canBegin: Bool { isIdle && entriesSince > 0 }
+
   func isDue(_ settings: ReplicaSettings, at now: Instant) -> Bool {
     guard isIdle, entriesSince > 0 else { return false }
     let retention = settings.retention
@@ -44,9 +47,10 @@ struct SnapshotWork: ~Copyable {
     return bytesSince >= enough || entriesSince >= settings.snapshotEveryEntries || now - startedAt >= longEnough
   }
 
-  mutating func begin(_ state: borrowing ShardState, at now: Instant) {
+  mutating func begin(_ state: borrowing ShardState, _ outline: LogOutline, at now: Instant) {
     encoder = SnapshotEncoder(copy state)
     buffer = ByteBuffer()
+    ReplicaSnapshot.begin(outline, into: &buffer)
     startedAt = now
     bytesSince = 0
     entriesInside = entriesSince

@@ -160,7 +160,7 @@ extension Exploration {
     guard let index = someLeader() else { return }
     var ids = nodes.map(\.id)
     for place in ids.indices.dropLast() { ids.swapAt(place, place + random.below(ids.count - place)) }
-    let voters = 2 + random.below(4)
+    let voters = 1 + random.below(5)
     let learners = random.below(ids.count - voters + 1)
     let target = Membership(voters: Array(ids.prefix(voters)), learners: Array(ids.dropFirst(voters).prefix(learners)))
     let before = nodes[index].machine.membership

@@ -104,7 +104,7 @@ import Testing
     guard case .refused(.journalFailed) = harness.takeResults().first?.outcome else { Issue.record("taken"); return }
     var random = SeededGenerator(seed: 1)
     try harness.restart(losing: &random)
-    #expect(harness.facts == [.opened(.clean, first: Offset(1), committed: Offset(10))])
+    #expect(harness.facts == [.opened(.clean, first: Offset(1), committed: Offset(10)), .leads(term: 2)])
   }
 
   @Test("What was only replayed is in the last snapshot too")

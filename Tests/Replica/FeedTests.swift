@@ -112,6 +112,7 @@ import Testing
     func collect() {
       for addressed in harness.replies {
         switch addressed.reply {
+        case .feedEnded(_, let refusal): Issue.record("the feed ended: \(refusal)")
         case .published(_, let results):
           for result in results {
             guard case .accepted(let offset, _) = result.outcome, let (topic, payload) = published[result.ticket] else { continue }

@@ -34,11 +34,11 @@ final class Harness {
   }
 
   init(disk: FaultyDisk = FaultyDisk(), _ change: (inout ReplicaSettings) -> Void = { _ in }) throws {
-    var settings = ReplicaSettings(shard: Harness.shard)
+    var settings = ReplicaSettings(shard: Harness.shard, node: NodeID(1))
     change(&settings)
     self.settings = settings
     self.disk = disk
-    replica = try ShardReplica.open(settings, journal: Harness.smallJournal, disk: &self.disk, at: .zero, into: &output)
+    replica = try ShardReplica.open(settings, journal: Harness.smallJournal, disk: &self.disk, seed: 1, at: .zero, into: &output)
     collect()
   }
 
@@ -54,7 +54,7 @@ final class Harness {
     replies = []
     facts = []
     output.removeAll()
-    replica = try ShardReplica.open(settings, journal: Harness.smallJournal, disk: &disk, at: now, into: &output)
+    replica = try ShardReplica.open(settings, journal: Harness.smallJournal, disk: &disk, seed: 2, at: now, into: &output)
     collect()
   }
 
@@ -91,7 +91,7 @@ final class Harness {
     for operation in batch.operations where failure == nil {
       do throws(DiskError) { try disk.perform(operation) } catch { failure = error }
     }
-    if let failure { replica.failed(batch.ticket, failure, into: &output) } else { replica.completed(batch.ticket, into: &output) }
+    if let failure { replica.failed(batch.ticket, failure, at: now, into: &output) } else { replica.completed(batch.ticket, at: now, into: &output) }
     if let failure, failure.kind != .noSpace { batches = [] }
     collect()
   }

@@ -69,6 +69,12 @@ extension EdgeReactor {
       return Problem(.internalError, "Part of the log is damaged: \(why). See the node's log.")
     case .overloaded:
       return Problem(.unavailable, "Too much is waiting to be written. Slow down and try again.")
+    case .notLeader, .electing:
+      return Problem(.unavailable, "The shard's leader is changing. Try again in a moment.")
+    case .noQuorum:
+      return Problem(.unavailable, "Too few of the shard's brokers can be reached to keep a message. Try again when they are back.")
+    case .unknownOutcome:
+      return Problem(.unavailable, "A broker failed before it could say whether the message was kept. Repeat it with the same Idempotency-Key.")
     case .noSuchConsumer:
       return Problem(.notFound, "There is no consumer of this name.")
     case .consumerDiffers:

@@ -72,6 +72,18 @@ final class NodePlan: Sendable {
     case .snapshotWritten(let offset): log.debug("snapshot", nil, ["shard": number, "offset": LogValue(Int(offset.value))])
     case .snapshotRefused(let offset): log.warning("snapshot-refused", "a snapshot could not be written; it is tried again", ["shard": number, "offset": LogValue(Int(offset.value))])
     case .trimmed(let first): log.debug("trimmed", nil, ["shard": number, "first": LogValue(Int(first.value))])
+    case .leads(let term): log.debug("leads", "this node serves the shard", ["shard": number, "term": LogValue(Int(term))])
+    case .leadsNoMore(let term): log.info("leads-no-more", "another node will serve the shard", ["shard": number, "term": LogValue(Int(term))])
+    case .leaderChanged, .membershipChanged: break
+    case .snapshotInstalled(let offset):
+      log.info("snapshot-installed", "the shard was far behind and has its leader's state", ["shard": number, "offset": LogValue(Int(offset.value))])
+    case .relearns:
+      log.warning("relearns", "the damaged log is wiped; the shard is learned anew from the other nodes", ["shard": number])
+    case .repaired: log.info("repaired", "the shard is whole again and votes", ["shard": number])
+    case .diverged(let offset, let node):
+      log.error(
+        "diverged", "another node sent what cannot be if both disks kept what they were given; see both nodes' logs",
+        ["shard": number, "offset": LogValue(Int(offset.value)), "from": LogValue(node)])
     case .closed: break
     }
   }

@@ -68,7 +68,7 @@ final class NodeReactor: ReactorApplication {
     plan.board.register(mailbox, at: index)
     let shards = (0..<plan.shardCount).filter { plan.owner(of: ShardID($0)) == index }.map { ShardID($0) }
     broker = BrokerReactor(
-      shards: shards, store: plan.store, settings: plan.broker, postToSelf: { mailbox.post(.broker($0)) },
+      shards: shards, store: plan.store, settings: plan.broker, seed: plan.seed, postToSelf: { mailbox.post(.broker($0)) },
       postToEdge: { [unowned self] edge, replies in
         if Int(edge.value) == index { toLocalEdge.append(contentsOf: replies) } else { outgoing[Int(edge.value)].append(.edge(replies)) }
       },

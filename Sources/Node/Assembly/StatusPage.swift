@@ -33,6 +33,8 @@ struct StatusPage {
       case .full:
         why.append("shard \(shard.shard): the disk is full")
         refusing += 1
+      case .repairing(let reason):
+        why.append("shard \(shard.shard): \(reason); it is learned anew")
       case .failed(let reason):
         why.append("shard \(shard.shard): \(reason)")
         refusing += 1

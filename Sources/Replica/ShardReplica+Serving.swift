@@ -1,0 +1,61 @@
+internal import Core
+internal import Feeds
+internal import Raft
+internal import Shard
+
+/// Who may be asked: publishes and new consumers by the leader alone; reads by a replica that leads, or, when nobody is
+/// known to lead, by any that has the log: what is committed stays so.
+extension ShardReplica {
+  /// Whether this replica is all there is.
+  var isAlone: Bool { group.membership.voters == [settings.node] && !group.membership.isJoint }
+
+  /// The state is ahead of the log: a snapshot came in, and what led up to it is on its way.
+  var isFilling: Bool { lastAppended < state.applied }
+
+  var mayRead: Bool {
+    if isServing || isAlone { return true }
+    return group.leader == nil && failure == nil && ailment == nil && !isFilling
+  }
+
+  /// Whether nobody can know of more than is committed here, so that a cursor beyond it was never given out.
+  var knowsTheEnd: Bool { isAlone || (isServing && group.leaseholds(at: clock)) }
+
+  var readRefusal: Refusal { .notLeader(group.leader == settings.node ? nil : group.leader) }
+
+  mutating func beginServing(into output: inout ReplicaOutput) {
+    isServing = true
+    gate.reset()
+    stamped = max(stamped, group.lastTime)
+    output.facts.append(.leads(term: group.term))
+  }
+
+  /// Publishers whose messages are in the log wait on: they are told when it is known what became of them.
+  mutating func stopServing(into output: inout ReplicaOutput) {
+    guard isServing else { return }
+    isServing = false
+    gate.reset()
+    let waiting = gathered.take()
+    refuse(.commands(waiting.askers), readRefusal, into: &output)
+    for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), readRefusal, into: &output) }
+    endFeeds(into: &output)
+    output.facts.append(.leadsNoMore(term: group.term))
+  }
+
+  mutating func endFeeds(into output: inout ReplicaOutput) {
+    for edge in feeds.removeAll() {
+      output.replies.append(AddressedReply(edge: edge, reply: .feedEnded(settings.shard, readRefusal)))
+    }
+  }
+
+  /// Why consensus would not take an entry now; nil when it would.
+  var consensusRefusal: Refusal? {
+    guard isServing else { return group.role == .leader ? .electing : .notLeader(group.leader) }
+    switch group.refusal(at: clock) {
+    case nil, .accepted: return nil
+    case .notLeader(let leader): return .notLeader(leader)
+    case .noQuorum: return .noQuorum
+    case .transferring: return .electing
+    case .overloaded: return .overloaded
+    }
+  }
+}
