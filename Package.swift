@@ -84,11 +84,12 @@ let roomTargets: [Target] = rooms.map { room in
 /// What a module's tests import beside the module itself.
 let testSupport = ["Core", "TestSupport"]
 
-func tests(_ name: String, _ imports: [String]) -> Target {
+func tests(_ name: String, _ imports: [String], exclude: [String] = []) -> Target {
   .testTarget(
     name: "\(name)Tests",
     dependencies: dependencies(imports + testSupport.filter { !imports.contains($0) }),
     path: "Tests/\(name)",
+    exclude: exclude,
     swiftSettings: strict)
 }
 
@@ -105,7 +106,7 @@ let testTargets: [Target] =
     tests("Gossip", ["Gossip"]),
     tests("Placement", ["Placement"]),
     tests("Journal", ["Journal"]),
-    tests("Raft", ["Raft"]),
+    tests("Raft", ["Raft"], exclude: ["Scenarios"]),
     tests("Shard", ["Shard", "Feeds"]),
     tests("Replica", ["Replica", "Journal", "Shard", "Feeds"]),
     tests("Simulation", ["Simulation"]),
