@@ -72,6 +72,11 @@ extension Recovery {
     let rest = try scan(&segment, &disk)
     segments.append(segment)
     let next = segment.last.next
+    // Cut by us it ends with an entry; nothing else makes it so long.
+    guard size % JournalLog.reserveUnit == 0 || segment.end == size else {
+      note(.badEntry(segment.file, at: segment.end, expected: next))
+      return false
+    }
     let judgement = rest.withUnsafeBytes {
       TailJudgement(rest: $0, position: segment.end, expected: next, witness: witness)
     }

@@ -56,7 +56,7 @@ extension Recovery {
   private mutating func ensureRoom(_ number: Int, _ disk: inout some Disk & ~Copyable) throws(DiskError) -> Bool {
     let segment = segments[number]
     guard segment.reserved < segment.end + CommitFooter.size else { return true }
-    let wanted = segment.end + settings.firstReserveBytes
+    let wanted = JournalLog.rounded(segment.end + settings.firstReserveBytes)
     guard try performIfRoom(.reserve(segment.file, upTo: wanted), &disk) else {
       lackedSpace = SpaceRequest(segment: number, upTo: wanted, isNewFile: false)
       return false

@@ -42,10 +42,11 @@ struct Recovery {
       mark = bytes.withUnsafeBytes { DurableMark(file: $0) }
       if mark == nil { replaced.append(.mark) }
     }
-    if let bytes = try whole(.hardState, &disk), let state = bytes.withUnsafeBytes({ HardStateFile.decode($0) }) {
-      hardState = .found(state)
+    if let bytes = try whole(.hardState, &disk), let found = bytes.withUnsafeBytes({ HardStateFile.decode($0) }) {
+      hardState = .found(found.state)
+      witness = found.committed
     }
-    witness = mark?.durable ?? .zero
+    witness = max(witness, mark?.durable ?? .zero)
     if let mark, mark.isRestarting { note(.unfinishedRestart) }
   }
 
