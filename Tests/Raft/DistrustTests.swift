@@ -6,47 +6,19 @@ import Testing
 /// Peers that are damaged, or say what no replica with a whole disk would say.
 @Suite("Distrust")
 struct DistrustTests {
-  static let membership = Membership(voters: [NodeID(1), NodeID(2), NodeID(3)])
-
-  /// Replica 1, with entries of these terms.
-  func replica(_ terms: [Term], base: LogPosition = .zero) -> TestNode {
-    let node = TestNode(NodeID(1), membership: Self.membership, seed: 1, ledger: Ledger()) { _ in }
-    node.disk.cached.base = base
-    var offset = base.offset
-    for term in terms {
-      offset = offset.next
-      let entry = TestNode.entries([""], from: offset, term: term)
-      node.disk.cached.apply(LogWrite(truncateFrom: nil, entries: entry, last: offset, generation: 0))
-    }
-    node.disk.cached.hardState = RaftHardState(term: terms.last ?? base.term)
-    node.disk.synced = node.disk.cached
-    node.start(at: .zero)
-    return node
-  }
-
-  func receive(_ message: RaftMessage, from sender: UInt64, at milliseconds: Int = 1, _ node: TestNode) -> RaftOutput {
-    node.machine.receive(message, from: NodeID(sender), at: .zero + .milliseconds(milliseconds), into: &node.output)
-    let writes = node.output.writes
-    node.settle(at: .zero + .milliseconds(milliseconds))
-    var output = node.output
-    node.output.removeAll()
-    output.writes = writes
-    return output
-  }
-
   @Test("A replica that may have forgotten its promises neither votes, nor campaigns, nor acknowledges, but follows")
   func abstains() {
-    let node = replica([1, 1])
+    let node = TestNode.alone([1, 1])
     node.machine.abstains = true
     node.machine.tick(at: .zero + .seconds(5), into: &node.output)
     #expect(node.machine.role == .follower && node.output.isEmpty)
     let request = VoteRequest(term: 2, last: LogPosition(offset: Offset(9), term: 1))
-    let vote = receive(.vote(request), from: 2, at: 5001, node)
+    let vote = node.receive(.vote(request), from: 2, at: 5001)
     #expect(vote.messages.map(\.message) == [.voteReply(VoteReply(term: 2, isGranted: false))])
     let entries = TestNode.entries(["a"], from: Offset(3), term: 2)
     let append = AppendEntries(
       term: 2, previous: LogPosition(offset: Offset(2), term: 1), entries: entries, committed: Offset(3), isProbe: true)
-    let followed = receive(.append(append), from: 2, at: 5002, node)
+    let followed = node.receive(.append(append), from: 2, at: 5002)
     #expect(node.machine.last == Offset(3) && node.machine.committed == Offset(3) && node.machine.durable == Offset(3))
     for message in followed.messages {
       guard case .appendReply(let reply) = message.message else { continue }
@@ -56,23 +28,23 @@ struct DistrustTests {
 
   @Test("A leader whose log differs where this one was trimmed is not followed into it")
   func differsAtBase() {
-    let node = replica([3, 3], base: LogPosition(offset: Offset(5), term: 3))
+    let node = TestNode.alone([3, 3], base: LogPosition(offset: Offset(5), term: 3))
     // Its entry 5 is of term 2.
     let entries = Bytes([TestNode.entries(["x"], from: Offset(5), term: 2), TestNode.entries(["y"], from: Offset(6), term: 4)].flatMap(\.array))
     let append = AppendEntries(term: 4, previous: LogPosition(offset: Offset(4), term: 2), entries: entries, committed: Offset(6))
-    let output = receive(.append(append), from: 2, node)
+    let output = node.receive(.append(append), from: 2)
     #expect(output.facts.contains(.diverged(at: Offset(5), from: NodeID(2))))
     #expect(output.writes.isEmpty && node.machine.last == Offset(7))
   }
 
   @Test("A snapshot that contradicts what its leader sent before is refused, not fatal")
   func contradictingSnapshot() {
-    let node = replica([1, 1, 1])
+    let node = TestNode.alone([1, 1, 1])
     let probe = AppendEntries(term: 1, previous: LogPosition(offset: Offset(3), term: 1), entries: Bytes(), committed: .zero)
-    _ = receive(.append(probe), from: 2, node)
-    let mark = SnapshotMark(state: Offset(2), base: LogPosition(offset: Offset(2), term: 0), membership: Self.membership)
+    _ = node.receive(.append(probe), from: 2)
+    let mark = SnapshotMark(state: Offset(2), base: LogPosition(offset: Offset(2), term: 0), membership: TestNode.three)
     let chunk = SnapshotChunk(term: 1, mark: mark, position: 0, bytes: Bytes(TestNode.snapshotBytes(0)), isLast: true)
-    let output = receive(.snapshotChunk(chunk), from: 2, node)
+    let output = node.receive(.snapshotChunk(chunk), from: 2)
     #expect(output.facts == [.diverged(at: Offset(2), from: NodeID(2))])
     #expect(node.machine.last == Offset(3))
   }
@@ -81,7 +53,7 @@ struct DistrustTests {
   func storm(group: Int) throws {
     for seed in UInt64(group * 10)..<UInt64(group * 10 + 10) {
       var random = SeededGenerator(seed: seed)
-      let node = replica([1, 1, 2].suffix(random.below(4)))
+      let node = TestNode.alone([1, 1, 2].suffix(random.below(4)))
       node.isDiskSlow = true
       var clock = 0
       for _ in 0..<400 {
@@ -123,7 +95,7 @@ struct DistrustTests {
       return .appendReply(AppendReply(term: term, received: received, durable: durable))
     case 5: return .appendRejection(AppendRejection(term: term, rejected: offset(), hint: position()))
     case 6:
-      let mark = SnapshotMark(state: Offset(9), base: position(), membership: membership)
+      let mark = SnapshotMark(state: Offset(9), base: position(), membership: TestNode.three)
       return .snapshotChunk(
         SnapshotChunk(term: term, mark: mark, position: random.below(2) * 4, bytes: Bytes("four"), isLast: random.below(2) == 0))
     case 7: return .snapshotReply(SnapshotReply(term: term, state: offset(), received: random.below(50)))
