@@ -125,7 +125,7 @@ let package = Package(
   targets: engineTargets + roomTargets + [
     .executableTarget(
       name: "tidings",
-      dependencies: dependencies(["CLinux", "Core", "JSON", "HTTP", "Node", "Client", "Bench", "Simulation"]),
+      dependencies: dependencies(["CLinux", "Core", "JSON", "HTTP", "Reactor", "Node", "Client", "Bench", "Simulation"]),
       path: "Sources/tidings",
       swiftSettings: strict + release)
   ] + testTargets,

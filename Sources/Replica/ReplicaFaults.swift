@@ -1,22 +1,18 @@
-/// Mistakes that the simulator must find; never made outside of it.
-package struct ReplicaFaults: OptionSet, Sendable {
+/// Mistakes to be made on purpose, so that tests can prove that they would be noticed. Never set outside tests.
+package struct ReplicaFaults: OptionSet, Hashable, Sendable {
   package let rawValue: UInt16
   package init(rawValue: UInt16) { self.rawValue = rawValue }
 
-  /// Publishers are answered when their message is appended.
+  /// Publishers are answered when their message is appended, not when it is committed.
   package static let acknowledgedEarly = ReplicaFaults(rawValue: 1)
-  /// A snapshot from the leader is taken for one of the log's beginning.
-  package static let snapshotWithoutPosition = ReplicaFaults(rawValue: 1 << 1)
-  /// A feed says it is live from one lower than it is: the last message comes twice.
-  package static let feedOneTooLow = ReplicaFaults(rawValue: 1 << 2)
-  /// A feed says it is live from one higher than it is: a message is missed.
-  package static let feedOneTooHigh = ReplicaFaults(rawValue: 1 << 3)
-  /// Idempotency keys are not looked at after a change of leader.
+  /// A reader that resumes gets the last message it had again.
+  package static let resumedOneTooLow = ReplicaFaults(rawValue: 1 << 1)
+  /// A reader that resumes misses the first message.
+  package static let resumedOneTooHigh = ReplicaFaults(rawValue: 1 << 2)
+  /// A feed says that it is live from one entry lower than what it pushes.
+  package static let feedLiveTooLow = ReplicaFaults(rawValue: 1 << 3)
+  /// A new leader does not know the keys that were used before it.
   package static let keysForgotten = ReplicaFaults(rawValue: 1 << 4)
-  /// Consumers' cursors take the lower of two positions.
+  /// A consumer's cursor is set to what is acknowledged, be it lower.
   package static let cursorFoldedWrongly = ReplicaFaults(rawValue: 1 << 5)
-  /// A lost record of term and vote is taken for a fresh one.
-  package static let lostVoteIgnored = ReplicaFaults(rawValue: 1 << 6)
-  /// Damage is read over: the log goes on behind it as if it ended there.
-  package static let damageIgnored = ReplicaFaults(rawValue: 1 << 7)
 }

@@ -25,7 +25,8 @@ extension ShardReplica {
       }
     case .open(let name, let filters, let cursor):
       gather(.openConsumer(name: name, filters: filters, cursor: cursor), asker, into: &output)
-    case .acknowledge(let name, let cursor, let reset):
+    case .acknowledge(let name, let cursor, let isReset):
+      let reset = isReset || settings.faults.contains(.cursorFoldedWrongly)
       if gathered.fold(name, cursor, reset: reset, asker) { return }
       gather(.acknowledge(name: name, cursor: cursor, reset: reset), asker, into: &output)
     case .delete(let name):

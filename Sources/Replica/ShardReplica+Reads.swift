@@ -14,7 +14,7 @@ extension ShardReplica {
     }
     switch request.start {
     case .after(let offset):
-      var scan = Scan(request, at: offset)
+      var scan = Scan(request, at: resumption(after: offset))
       if offset > committed {
         guard knowsTheEnd else { return answer(request, .failure(readRefusal), into: &output) }
         scan.gap = ReadGap(reason: .future, from: offset, to: committed)
@@ -70,6 +70,12 @@ extension ShardReplica {
       }
     }
     go(.walk(walk), wall: wall, into: &output)
+  }
+
+  private func resumption(after offset: Offset) -> Offset {
+    if settings.faults.isEmpty { return offset }
+    if settings.faults.contains(.resumedOneTooHigh), offset < committed { return offset.next }
+    return settings.faults.contains(.resumedOneTooLow) && offset > .zero ? Offset(offset.value - 1) : offset
   }
 
   private var isBehind: Bool { !isServing && !isAlone }

@@ -24,6 +24,7 @@ extension ShardReplica {
 
   mutating func beginServing(into output: inout ReplicaOutput) {
     isServing = true
+    if settings.faults.contains(.keysForgotten) { state.forgetKeys() }
     gate.reset()
     stamped = max(stamped, group.lastTime)
     output.facts.append(.leads(term: group.term))

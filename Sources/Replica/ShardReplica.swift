@@ -152,7 +152,9 @@ public struct ShardReplica: ~Copyable {
     }
     if change.restarts { feeds.remove(change.edge) }
     feeds.change(change, committed: committed)
-    let reply = InterestReply(shard: settings.shard, ticket: change.ticket, liveFrom: committed)
+    let isTooLow = settings.faults.contains(.feedLiveTooLow) && committed > .zero
+    let liveFrom = isTooLow ? Offset(committed.value - 1) : committed
+    let reply = InterestReply(shard: settings.shard, ticket: change.ticket, liveFrom: liveFrom)
     output.replies.append(AddressedReply(edge: change.edge, reply: .interest(reply)))
   }
 

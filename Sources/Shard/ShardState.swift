@@ -25,6 +25,9 @@ public struct ShardState {
 
   public init() {}
 
+  /// For tests of what notices it.
+  package mutating func forgetKeys() { keys = IdempotencyKeys() }
+
   /// Takes one committed entry into the state. Outcomes of commands are appended to `outcomes`.
   ///
   /// After an error the state has not changed and must not be applied to further.

@@ -114,7 +114,7 @@ final class SimulatedConsumer {
   }
 }
 
-extension Simulation {
+extension SimulatedCluster {
   private var someEdge: SimulatedEdge? {
     let up = edges.filter(\.isUp)
     return up.isEmpty ? nil : up[random.below(up.count)]

@@ -4,7 +4,7 @@ internal import Raft
 internal import Replica
 
 /// What goes wrong, and when it ends.
-extension Simulation {
+extension SimulatedCluster {
   func drawFault() throws(Problem) {
     queue.add(.fault, at: now + .milliseconds(1 + random.below(2 * plan.meanFaultMilliseconds)))
     guard !isHealing else { return }

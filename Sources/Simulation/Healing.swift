@@ -3,7 +3,7 @@ internal import Raft
 internal import Replica
 
 /// After the last fault everything must become well by itself, and soon.
-extension Simulation {
+extension SimulatedCluster {
   /// Longer than two elections, a repair and the catch-up of everybody.
   private var patience: TimeSpan { .seconds(90) }
 

@@ -58,7 +58,7 @@ final class SimulatedBroker {
   func wall(_ now: Instant) -> WallTime { WallTime(milliseconds: 1_700_000_000_000 + now.nanoseconds / 1_000_000 + wallOffset) }
 }
 
-extension Simulation {
+extension SimulatedCluster {
   func replicaSettings(_ broker: SimulatedBroker, _ shard: Int) -> ReplicaSettings {
     var settings = ReplicaSettings(shard: ShardID(shard), node: broker.node)
     settings.members = broker.index < plan.replicas ? founders : Membership(voters: [])
@@ -77,8 +77,9 @@ extension Simulation {
     return settings
   }
 
-  static var journalSettings: JournalSettings {
+  var journalSettings: JournalSettings {
     var settings = JournalSettings()
+    settings.faults = plan.journalFaults
     settings.segmentBytes = 32 << 10
     settings.firstReserveBytes = 4 << 10
     settings.largestReserveBytes = 8 << 10
@@ -98,7 +99,7 @@ extension Simulation {
       host.isDead = false
       do throws(ReplicaOpenError) {
         host.replica = try ShardReplica.open(
-          replicaSettings(broker, shard), journal: Simulation.journalSettings, disk: &host.disk, seed: random.next(),
+          replicaSettings(broker, shard), journal: journalSettings, disk: &host.disk, seed: random.next(),
           at: broker.clock(now), into: &output)
       } catch {
         if case .disk(let problem) = error, problem.kind == .noSpace || problem.kind == .failed {

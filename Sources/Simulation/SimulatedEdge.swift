@@ -68,7 +68,7 @@ final class SimulatedEdge {
   }
 }
 
-extension Simulation {
+extension SimulatedCluster {
   func nodeNumber(_ edge: SimulatedEdge) -> Int { plan.brokers + edge.index }
 
   func start(_ edge: SimulatedEdge) {

@@ -1,5 +1,5 @@
 public import Core
-internal import Journal
+package import Journal
 package import Raft
 package import Replica
 
@@ -41,7 +41,14 @@ public struct SimulationPlan: Sendable {
   /// Mistakes to be made on purpose.
   package var raftFaults: RaftFaults = []
   package var replicaFaults: ReplicaFaults = []
+  package var journalFaults: JournalFaults = []
   package var skipsSyncs = false
+
+  /// With one of our own mistakes in it.
+  public init(seed: UInt64, duration: TimeSpan = .seconds(300), planted: PlantedFault) {
+    self.init(seed: seed, duration: duration)
+    planted.plant(in: &self)
+  }
 
   public init(seed: UInt64, duration: TimeSpan = .seconds(300)) {
     self.seed = seed

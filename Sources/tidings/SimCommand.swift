@@ -1,6 +1,6 @@
 import Core
-import Dispatch
 import Node
+import Reactor
 import Simulation
 import Synchronization
 
@@ -14,6 +14,9 @@ enum SimCommand {
       OptionDescription("seeds", "A..B", "run all of these"),
       OptionDescription("duration", "TIME", default: "5m", "simulated time before everything is healed"),
       OptionDescription("jobs", "COUNT", default: "1", "seeds at the same time"),
+      OptionDescription(
+        "plant", "FAULT", "make this mistake on purpose, and stop at the first seed that finds it: "
+          + PlantedFault.allCases.map(\.rawValue).joined(separator: ", ")),
       OptionDescription(switch: "verbose", "with --seed: every line of the account, not only the last"),
     ],
     examples: ["tidings sim --seed 42", "tidings sim --seeds 1..2000 --jobs 2", "tidings sim --seed 42 --verbose"])
@@ -28,13 +31,19 @@ enum SimCommand {
     }
     let duration = try arguments.duration("duration", in: .seconds(10)...TimeSpan.seconds(24 * 3600)) ?? .seconds(300)
     let jobs = try arguments.number("jobs", in: 1...64) ?? 1
+    let planted = try arguments.choice("plant", of: PlantedFault.allCases.map(\.rawValue)).flatMap { PlantedFault(rawValue: $0) }
     switch (arguments.text("seed"), arguments.text("seeds")) {
     case (let text?, nil):
       guard let seed = UInt64(text) else { throw UsageError("--seed is '\(text)'", hint: "write a whole number, such as --seed 42") }
-      return tell(seed, duration, everything: arguments.has("verbose"))
-    case (nil, let text?): return runAll(try range(text), duration, jobs: jobs)
+      return tell(plan(seed, duration, planted), everything: arguments.has("verbose"))
+    case (nil, let text?): return try runAll(try range(text), jobs: jobs, stopsEarly: planted != nil) { plan($0, duration, planted) }
     default: throw UsageError("say which seeds to run", hint: "write --seed 42, or --seeds 1..200")
     }
+  }
+
+  private static func plan(_ seed: UInt64, _ duration: TimeSpan, _ planted: PlantedFault?) -> SimulationPlan {
+    guard let planted else { return SimulationPlan(seed: seed, duration: duration) }
+    return SimulationPlan(seed: seed, duration: duration, planted: planted)
   }
 
   private static func range(_ text: String) throws -> ClosedRange<UInt64> {
@@ -46,13 +55,13 @@ enum SimCommand {
   }
 
   /// One seed, with the account of what happened.
-  private static func tell(_ seed: UInt64, _ duration: TimeSpan, everything: Bool) -> Int32 {
+  private static func tell(_ plan: SimulationPlan, everything: Bool) -> Int32 {
     var last: [String] = []
-    let simulation = Simulation(SimulationPlan(seed: seed, duration: duration)) { line in
+    let simulation = SimulatedCluster(plan) { line in
       if everything { Console.print(line + "\n") } else { last.append(line) }
       if last.count > 2 * accountLines { last.removeFirst(accountLines) }
     }
-    Console.print("seed \(seed): \(simulation.plan.brokers) brokers, \(simulation.plan.replicas) replicas, \(simulation.plan.edges) edges\n")
+    Console.print("seed \(plan.seed): \(simulation.plan.brokers) brokers, \(simulation.plan.replicas) replicas, \(simulation.plan.edges) edges\n")
     do throws(Violation) {
       try simulation.run()
     } catch {
@@ -72,18 +81,20 @@ enum SimCommand {
     var violations: [(seed: UInt64, text: String)] = []
   }
 
-  private static func runAll(_ seeds: ClosedRange<UInt64>, _ duration: TimeSpan, jobs: Int) -> Int32 {
+  private static func runAll(
+    _ seeds: ClosedRange<UInt64>, jobs: Int, stopsEarly: Bool, plan: @escaping @Sendable (UInt64) -> SimulationPlan
+  ) throws -> Int32 {
     let progress = Mutex(Progress(next: seeds.lowerBound))
     let start = ContinuousClock.now
-    DispatchQueue.concurrentPerform(iterations: jobs) { _ in
+    let work: @Sendable () -> Void = {
       while true {
         let seed: UInt64? = progress.withLock { progress in
-          guard progress.next <= seeds.upperBound, progress.next >= seeds.lowerBound else { return nil }
+          guard !stopsEarly || progress.violations.isEmpty, progress.next <= seeds.upperBound, progress.next >= seeds.lowerBound else { return nil }
           defer { progress.next += 1 }
           return progress.next
         }
         guard let seed else { return }
-        let simulation = Simulation(SimulationPlan(seed: seed, duration: duration))
+        let simulation = SimulatedCluster(plan(seed))
         var violation: Violation?
         do throws(Violation) { try simulation.run() } catch { violation = error }
         progress.withLock { progress in
@@ -102,6 +113,8 @@ enum SimCommand {
         }
       }
     }
+    let threads = try (1...jobs).map { try PlainThread.start(named: "sim-\($0)", work) }
+    for thread in threads { thread.join() }
     let elapsed = ContinuousClock.now - start
     let (report, violations) = progress.withLock { ($0.report, $0.violations) }
     let wall = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18

@@ -52,6 +52,7 @@ extension RaftFact {
     case .transferEnded(let node, let isTaken): isTaken ? "has handed over to \(node.short)" : "gives up handing over to \(node.short)"
     case .snapshotWanted(let node): "needs a snapshot for \(node.short)"
     case .snapshotInstalled(let mark): "has installed the \(mark.words)"
+    case .contradicted(let node, let acknowledged): "hears \(node.short) deny what it acknowledged, up to \(acknowledged)"
     case .diverged(let at, let node): "cannot agree with \(node.short) on entry \(at)"
     }
   }

@@ -5,7 +5,7 @@ import Testing
 @Suite struct SimulationTests {
   @Test("Fresh seeds", arguments: 1...40 as ClosedRange<UInt64>)
   func fresh(seed: UInt64) throws {
-    let simulation = Simulation(SimulationPlan(seed: seed, duration: .seconds(60)))
+    let simulation = SimulatedCluster(SimulationPlan(seed: seed, duration: .seconds(60)))
     do throws(Violation) { try simulation.run() } catch { Issue.record("seed \(seed): \(error)") }
   }
 }

@@ -13,7 +13,7 @@ internal import Replica
 ///
 /// Everything that happens is an event with a time; all chance comes from the seed. So a seed is an account of what
 /// happened, to be had again at will.
-public final class Simulation {
+public final class SimulatedCluster {
   public let plan: SimulationPlan
   public internal(set) var report = SimulationReport()
   public internal(set) var now = Instant.zero
@@ -53,7 +53,7 @@ public final class Simulation {
     network.mix = plan.network
     ledger = Ledger(shards: plan.shards, topics: plan.topics, forgets: plan.losesHistory)
     founders = Membership(voters: (0..<min(plan.replicas, plan.brokers)).map { NodeID(UInt64($0 + 1)) })
-    wildcard = Simulation.filter("#")
+    wildcard = SimulatedCluster.filter("#")
     padding = [UInt8](repeating: 0x5a, count: plan.payloadBytes)
     brokers = (0..<plan.brokers).map { SimulatedBroker(index: $0, shards: plan.shards) }
     edges = (0..<plan.edges).map { SimulatedEdge(index: $0, brokers: plan.brokers) }
@@ -62,7 +62,7 @@ public final class Simulation {
     readers = (0..<plan.readers).map { index in
       let topic: Int32? = index % 3 == 0 ? nil : Int32(index % plan.topics)
       return SimulatedReader(
-        index: index, topic: topic, filter: topic.map { Simulation.filter("t\($0)") } ?? wildcard,
+        index: index, topic: topic, filter: topic.map { SimulatedCluster.filter("t\($0)") } ?? wildcard,
         shards: topic.map { [Int($0) % plan.shards] } ?? Array(0..<plan.shards), of: plan.shards)
     }
     consumers = (0..<plan.consumers).map { SimulatedConsumer(index: $0, shard: $0 % plan.shards) }
