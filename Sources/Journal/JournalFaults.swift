@@ -7,4 +7,6 @@ package struct JournalFaults: OptionSet, Hashable, Sendable {
   package static let tornTailIsDamage = JournalFaults(rawValue: 1)
   /// Damage at the end of the log is cut off like a write that never finished.
   package static let damageIsTornTail = JournalFaults(rawValue: 1 << 1)
+  /// What a killed process left unsynced is counted on though it was never synced since.
+  package static let openedUnsynced = JournalFaults(rawValue: 1 << 2)
 }

@@ -39,7 +39,7 @@ extension Recovery {
       try disk.perform(.truncate(segment.file, to: segment.end))
       segments[number].reserved = segment.end
     }
-    try disk.perform(.sync(segment.file))
+    if !settings.faults.contains(.openedUnsynced) { try disk.perform(.sync(segment.file)) }
     let hasRoom = try ensureRoom(number, &disk)
     guard !segment.isEmpty else { return }
     // Only after that sync may a footer claim what it covers.
@@ -50,7 +50,7 @@ extension Recovery {
       return
     }
     try disk.perform(.write(segment.file, at: segment.end, footer.encoded()))
-    try disk.perform(.sync(segment.file))
+    if !settings.faults.contains(.openedUnsynced) { try disk.perform(.sync(segment.file)) }
   }
 
   private mutating func ensureRoom(_ number: Int, _ disk: inout some Disk & ~Copyable) throws(DiskError) -> Bool {

@@ -106,7 +106,7 @@ struct Recovery {
   /// The log must reach what is known to have been durable.
   mutating func compareWithWitness() {
     let next = segments.last?.last.next ?? Offset(1)
-    if next <= witness { note(.missingEntries(from: next, through: witness)) }
+    if next <= witness, !settings.faults.contains(.damageIsTornTail) { note(.missingEntries(from: next, through: witness)) }
   }
 
   /// The first damage found is the one told.

@@ -19,7 +19,9 @@ extension SimulatedCluster {
   }
 
   private var someBroker: SimulatedBroker { brokers[random.below(brokers.count)] }
-  private var spell: TimeSpan { .milliseconds([500, 3000, 15_000][random.below(3)] / 2 + random.below(3000)) }
+  private var spell: TimeSpan {
+    .milliseconds(([500, 3000, 15_000][random.below(3)] / 2 + random.below(3000)) * plan.spellPercent / 100)
+  }
 
   /// False when there was nothing to do it to.
   private func inject(_ kind: FaultKind) throws(Problem) -> Bool {
@@ -94,6 +96,16 @@ extension SimulatedCluster {
       try takeOutput(of: broker, shard)
       return true
     }
+  }
+
+  /// Whether a broker that has just begun to lead goes at once.
+  func strikesEarly(_ broker: SimulatedBroker) -> Bool {
+    let isNew = broker.hosts.contains { host in
+      host.query { $0.status.raft.role == .leader && !$0.status.isServing } == true
+    }
+    guard isNew, random.below(100) < plan.earlyDeathPercent / 3 else { return false }
+    note("broker \(broker.index) has just begun to lead")
+    return strike(broker, losesPower: random.below(2) == 0)
   }
 
   private func strike(_ broker: SimulatedBroker, losesPower: Bool) -> Bool {
@@ -175,14 +187,19 @@ extension SimulatedCluster {
     guard let (broker, shard) = someLeader() else { return false }
     let host = broker.hosts[shard]
     guard let membership = host.query({ $0.status.raft.membership }), !membership.isJoint, membership.learners.isEmpty else { return false }
-    let outside = brokers.map(\.node).filter { !membership.contains($0) }
-    guard !outside.isEmpty else { return false }
-    let joining = outside[random.below(outside.count)]
-    let leaving = membership.voters[random.below(membership.voters.count)]
-    // It learns first; whoever leads by then makes it vote. One too many may leave then.
-    let target =
-      membership.voters.count > plan.replicas
-      ? Membership(voters: membership.voters.filter { $0 != leaving }) : Membership(voters: membership.voters, learners: [joining])
+    var outside = brokers.map(\.node).filter { !membership.contains($0) }
+    var voters = membership.voters
+    let target: Membership
+    if voters.count > plan.replicas {
+      while voters.count > plan.replicas { voters.remove(at: random.below(voters.count)) }
+      target = Membership(voters: voters)
+    } else {
+      // They learn first; whoever leads by then makes them vote. As many as are too many may leave then.
+      var joining: [NodeID] = []
+      for _ in 0..<min(outside.count, 1 + random.below(2)) { joining.append(outside.remove(at: random.below(outside.count))) }
+      guard !joining.isEmpty else { return false }
+      target = Membership(voters: voters, learners: joining)
+    }
     note("shard \(shard): \(membership) to become \(target)")
     _ = host.replica?.changeMembership(to: target, at: broker.clock(now), into: &output)
     do throws(Problem) { try takeOutput(of: broker, shard) } catch { problem = problem ?? error }

@@ -30,7 +30,16 @@ public enum PlantedFault: String, CaseIterable, Sendable {
     case .voteNotSaved: plan.raftFaults.insert(.voteNotSaved)
     case .conflictNotTruncated: plan.raftFaults.insert(.conflictNotTruncated)
     case .snapshotPositionForgotten: plan.raftFaults.insert(.snapshotPositionForgotten)
-    case .oldTermCommitted: plan.raftFaults.insert(.oldTermCommittedByCounting)
+    case .oldTermCommitted:
+      plan.raftFaults.insert(.oldTermCommittedByCounting)
+      // It takes three elections in a row, and messages of one entry each.
+      plan.replicas = 5
+      plan.brokers = 5
+      plan.appendBytes = 1
+      plan.network.loss = 2000
+      plan.earlyDeathPercent = 60
+      plan.meanFaultMilliseconds = 400
+      plan.spellPercent = 15
     case .resumedOneTooLow: plan.replicaFaults.insert(.resumedOneTooLow)
     case .resumedOneTooHigh: plan.replicaFaults.insert(.resumedOneTooHigh)
     case .feedLiveTooLow: plan.replicaFaults.insert(.feedLiveTooLow)
@@ -38,9 +47,18 @@ public enum PlantedFault: String, CaseIterable, Sendable {
     case .cursorFoldedWrongly: plan.replicaFaults.insert(.cursorFoldedWrongly)
     case .tornTailIsDamage: plan.journalFaults.insert(.tornTailIsDamage)
     case .damageIsTornTail: plan.journalFaults.insert(.damageIsTornTail)
-    case .unsyncedLogVotedWith: plan.raftFaults.insert(.unsyncedLogVotedWith)
+    case .unsyncedLogVotedWith: plan.journalFaults.insert(.openedUnsynced)
     case .staleLogElected: plan.raftFaults.insert(.staleLogElected)
-    case .jointMajorityForgotten: plan.raftFaults.insert(.jointMajorityForgotten)
+    case .jointMajorityForgotten:
+      plan.raftFaults.insert(.jointMajorityForgotten)
+      plan.replicas = 3
+      plan.brokers = 5
+      plan.meanFaultMilliseconds = 300
+      plan.spellPercent = 20
+      plan.weights = plan.weights.map { _ in 0 }
+      for (kind, weight) in [(FaultKind.replace, 20), (.partition, 6), (.isolation, 3), (.kill, 3), (.transfer, 3)] {
+        plan.weights[kind.rawValue] = weight
+      }
     }
   }
 }

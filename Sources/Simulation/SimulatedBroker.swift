@@ -265,6 +265,7 @@ extension SimulatedCluster {
   }
 
   func tick(_ broker: SimulatedBroker) throws(Problem) {
+    if plan.earlyDeathPercent > 0, !isHealing, strikesEarly(broker) { return }
     for shard in broker.hosts.indices {
       broker.hosts[shard].replica?.tick(at: broker.clock(now), wall: broker.wall(now), into: &output)
       try endTurn(of: broker, shard)

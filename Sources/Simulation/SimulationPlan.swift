@@ -31,6 +31,10 @@ public struct SimulationPlan: Sendable {
   var network = NetworkMix()
   /// A fault about this often.
   var meanFaultMilliseconds = 5000
+  /// Of a hundred new leaders, so many are struck before they have committed anything.
+  var earlyDeathPercent = 0
+  /// How long what goes wrong stays so, against the usual.
+  var spellPercent = 100
   /// How likely each kind is, against the others; 0: never in this seed.
   var weights = [Int](repeating: 0, count: FaultKind.allCases.count)
   /// Brokers whose disks may do what disks should not: never so many that they could be a majority.
@@ -88,6 +92,35 @@ public struct SimulationPlan: Sendable {
       if !chosen.contains(candidate) { chosen.append(candidate) }
     }
     cursed = chosen
+    switch random.below(8) {
+    case 0: makeStormy(&random)
+    case 1: makeRotten(&random)
+    default: break
+    }
+  }
+
+  /// Leaders come and go before anything is settled: what takes several elections in a row to go wrong.
+  private mutating func makeStormy(_ random: inout SeededGenerator) {
+    meanFaultMilliseconds = [200, 400, 800][random.below(3)]
+    spellPercent = [10, 20, 40][random.below(3)]
+    network.delayMicroseconds = [500, 5000, 20_000][random.below(3)]
+    network.jitterMicroseconds = [1000, 30_000][random.below(2)]
+    earlyDeathPercent = [0, 30, 60][random.below(3)]
+    weigh([.kill: 4, .powerCut: 4, .pause: 2, .isolation: 4, .oneWayPartition: 3, .partition: 2, .stalledDisk: 3, .transfer: 2])
+    if random.below(2) == 0 { weigh([.replace: 12]) }
+  }
+
+  /// The disks of the cursed lose what was written last, while the power comes and goes.
+  private mutating func makeRotten(_ random: inout SeededGenerator) {
+    if cursed.isEmpty { cursed = [random.below(replicas)] }
+    meanFaultMilliseconds = [500, 1500][random.below(2)]
+    spellPercent = [20, 50][random.below(2)]
+    weigh([.kill: 2, .allPowerCut: 4, .powerCut: 2, .isolation: 3, .shortFile: 4, .bitRot: 4, .stalledDisk: 1])
+  }
+
+  private mutating func weigh(_ chosen: KeyValuePairs<FaultKind, Int>) {
+    if !chosen.contains(where: { $0.key == .replace }) { weights = [Int](repeating: 0, count: weights.count) }
+    for (kind, weight) in chosen { weights[kind.rawValue] = weight }
   }
 }
 
