@@ -10,7 +10,6 @@ public enum PlantedFault: String, CaseIterable, Sendable {
   case voteNotSaved = "vote-not-saved"
   case conflictNotTruncated = "log-not-truncated"
   case snapshotPositionForgotten = "snapshot-without-position"
-  case oldTermCommitted = "old-term-committed-by-counting"
   case resumedOneTooLow = "resumed-one-too-low"
   case resumedOneTooHigh = "resumed-one-too-high"
   case feedLiveTooLow = "feed-live-too-low"
@@ -30,16 +29,6 @@ public enum PlantedFault: String, CaseIterable, Sendable {
     case .voteNotSaved: plan.raftFaults.insert(.voteNotSaved)
     case .conflictNotTruncated: plan.raftFaults.insert(.conflictNotTruncated)
     case .snapshotPositionForgotten: plan.raftFaults.insert(.snapshotPositionForgotten)
-    case .oldTermCommitted:
-      plan.raftFaults.insert(.oldTermCommittedByCounting)
-      // It takes three elections in a row, and messages of one entry each.
-      plan.replicas = 5
-      plan.brokers = 5
-      plan.appendBytes = 1
-      plan.network.loss = 2000
-      plan.earlyDeathPercent = 60
-      plan.meanFaultMilliseconds = 400
-      plan.spellPercent = 15
     case .resumedOneTooLow: plan.replicaFaults.insert(.resumedOneTooLow)
     case .resumedOneTooHigh: plan.replicaFaults.insert(.resumedOneTooHigh)
     case .feedLiveTooLow: plan.replicaFaults.insert(.feedLiveTooLow)
@@ -60,5 +49,6 @@ public enum PlantedFault: String, CaseIterable, Sendable {
         plan.weights[kind.rawValue] = weight
       }
     }
+    plan.cursed.removeAll { $0 >= plan.brokers }
   }
 }
