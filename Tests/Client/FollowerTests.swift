@@ -75,7 +75,7 @@ struct FollowerTests {
     #expect(server.requests.first?.contains("cursor=\(Self.second)") == true)
     #expect(server.requests.first?.contains("last=") == false)
     #expect(
-      FollowRequest(filters: ["t"], start: .consumer("c 1")).target(resumingAt: Self.first)
+      FollowRequest(filters: ["t"], start: .consumer("c 1", since: nil)).target(resumingAt: Self.first)
         == "/v1/events?topic=t&format=json&consumer=c%201")
   }
 

@@ -91,7 +91,14 @@ extension EdgeReactor {
     settings.reconnectMilliseconds / 2 + generator.below(max(1, settings.reconnectMilliseconds))
   }
 
-  func followerTimerFired(_ connection: Connection) {}
+  /// Followers of the status have no audience to beat for them.
+  func followerTimerFired(_ connection: Connection) {
+    if connection.output.isEmpty {
+      connection.output.own.append(":\n\n")
+      list(connection)
+    }
+    setTimer(connection, after: settings.heartbeat)
+  }
 
   // MARK: Poll and long-poll
 

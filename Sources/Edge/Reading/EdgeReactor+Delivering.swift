@@ -12,12 +12,13 @@ extension EdgeReactor {
     if reader.legs.count > 1, reader.isOthers(record, lane) { return true }
     switch reader.goal {
     case .value, .locate: return true
-    case .answer(let limit, _):
+    case .answer(let limit, let waits):
       if reader.eventCount >= limit || (reader.eventCount > 0 && reader.events.count + record.length > RequestLimits.bytesPerAnswer) {
         reader.limitReached = true
         return false
       }
       appendToAnswer(record, shard, retained: false, reader)
+      counters.catchUpEvents[(waits ? Transport.longPoll : .http).rawValue] += 1
     case .follow(let format):
       if format.carriesCursor {
         reader.move(lane, to: record.offset)
@@ -26,8 +27,8 @@ extension EdgeReactor {
       }
       fanout.renderer.appendBody(record, shard, as: format, into: &connection.output.own)
       list(connection)
+      counters.catchUpEvents[format.transport.rawValue] += 1
     }
-    counters.catchUpEvents += 1
     return true
   }
 
