@@ -21,7 +21,7 @@ public struct EdgeSettings: Sendable {
     set { connectionBudget = ConnectionBudget(limit: newValue) }
   }
   /// Shared by all reactors that are given a copy of these settings.
-  public private(set) var connectionBudget = ConnectionBudget(limit: 1_000_000)
+  public internal(set) var connectionBudget = ConnectionBudget(limit: 1_000_000)
   public var heartbeat = TimeSpan.seconds(15)
   /// A head that has begun must be whole within this.
   public var headTimeout = TimeSpan.seconds(10)
