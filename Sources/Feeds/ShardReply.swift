@@ -112,11 +112,14 @@ public struct ReadGap: Sendable, Equatable {
   public var from: Offset
   /// Reading goes on after this one.
   public var to: Offset
+  /// How many messages between the two the filters wanted; nil where the shard does not know.
+  public var skipped: UInt64?
 
-  public init(reason: Reason, from: Offset, to: Offset) {
+  public init(reason: Reason, from: Offset, to: Offset, skipped: UInt64? = nil) {
     self.reason = reason
     self.from = from
     self.to = to
+    self.skipped = skipped
   }
 }
 
