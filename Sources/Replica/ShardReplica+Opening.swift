@@ -76,6 +76,8 @@ extension ShardReplica {
       }
     } else if let damage {
       return fallIll(damage, into: &output)
+    } else if isFresh, !settings.mayBeNew {
+      return fallIll("every file of the shard is missing", into: &output)
     } else if isVoteLost {
       return fallIll("the record of term and vote is missing or damaged", into: &output)
     } else if isFresh, !settings.members.members.isEmpty {

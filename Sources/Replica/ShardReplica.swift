@@ -55,8 +55,8 @@ public struct ShardReplica: ~Copyable {
   var wantsSnapshot = false
   /// The disk had no room for term and vote: written again with the next tick.
   var owesHardState = false
-  /// As leader: who asked to be repaired and was not told to begin yet.
-  var ailing: [NodeID] = []
+  /// As leader: who asked to be repaired and still has a vote, or had one when last looked at.
+  var ailing: [(node: NodeID, incident: UInt64)] = []
   var sessions = MemberSessions()
   var heardSession: UInt32 = 0
   var transfers: [(ticket: ReadTicket, transfer: Transfer)] = []

@@ -18,6 +18,8 @@ final class Host {
   var isDamaged = false
   /// The journal gave up: the process has to be started anew.
   var isDead = false
+  /// It was there once.
+  var isBorn = false
 
   func query<Value>(_ question: (borrowing ShardReplica) -> Value) -> Value? {
     guard let replica = replica.take() else { return nil }
@@ -59,8 +61,9 @@ final class SimulatedBroker {
 }
 
 extension SimulatedCluster {
-  func replicaSettings(_ broker: SimulatedBroker, _ shard: Int) -> ReplicaSettings {
+  func replicaSettings(_ broker: SimulatedBroker, _ shard: Int, isBorn: Bool) -> ReplicaSettings {
     var settings = ReplicaSettings(shard: ShardID(shard), node: broker.node)
+    settings.mayBeNew = !isBorn
     settings.members = broker.index < plan.replicas ? founders : Membership(voters: [])
     settings.tellsCommits = true
     settings.faults = plan.replicaFaults
@@ -99,7 +102,7 @@ extension SimulatedCluster {
       host.isDead = false
       do throws(ReplicaOpenError) {
         host.replica = try ShardReplica.open(
-          replicaSettings(broker, shard), journal: journalSettings, disk: &host.disk, seed: random.next(),
+          replicaSettings(broker, shard, isBorn: host.isBorn), journal: journalSettings, disk: &host.disk, seed: random.next(),
           at: broker.clock(now), into: &output)
       } catch {
         if case .disk(let problem) = error, problem.kind == .noSpace || problem.kind == .failed {
@@ -109,6 +112,7 @@ extension SimulatedCluster {
         }
         throw Problem("broker \(broker.index) cannot open shard \(shard): \(error)")
       }
+      host.isBorn = host.isBorn || !host.disk.isUnborn
       host.committed = host.query { $0.committed } ?? .zero
       try takeOutput(of: broker, shard)
     }

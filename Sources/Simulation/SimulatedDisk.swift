@@ -23,7 +23,8 @@ struct SimulatedDisk: Disk {
   var skipsSyncs = false
 
   var names: [JournalFileName] { files.map(\.name) }
-  var isEmpty: Bool { files.isEmpty }
+  /// Nothing that matters was made durable yet.
+  var isUnborn: Bool { !files.contains { $0.name == .mark } }
 
   private func place(_ name: JournalFileName) -> Int? { files.firstIndex { $0.name == name } }
 

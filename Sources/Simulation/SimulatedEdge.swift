@@ -13,6 +13,7 @@ struct PendingPublish {
   var sentTo: Int?
   /// Nobody asks again before that.
   var notBefore: Instant
+  var sentAt = Instant.zero
 }
 
 /// A read on behalf of a subscriber that is behind.
@@ -148,6 +149,8 @@ extension SimulatedCluster {
     return lastLink
   }
 
+  private var publishPatience: TimeSpan { .seconds(5) }
+
   // Turns ----------------------------------------------------------------------------------------------
 
   func tick(_ edge: SimulatedEdge) {
@@ -159,6 +162,10 @@ extension SimulatedCluster {
   /// Sends what waits for the shard's leader.
   func flush(_ edge: SimulatedEdge, _ shard: Int) {
     let state = edge.shards[shard]
+    // Who led may never hear what became of it: it is asked for again under the same key.
+    for index in state.publishes.indices where state.publishes[index].sentTo != nil && now - state.publishes[index].sentAt > publishPatience {
+      state.publishes[index].sentTo = nil
+    }
     let wantsFeed = state.openedOn == nil ? state.feed.heldFilters > 0 : state.feed.hasChange
     guard wantsFeed || state.publishes.contains(where: { $0.sentTo == nil }) else { return }
     guard let link = link(edge, state.leader) else {
@@ -174,6 +181,7 @@ extension SimulatedCluster {
     }
     for index in state.publishes.indices where state.publishes[index].sentTo == nil && now >= state.publishes[index].notBefore {
       state.publishes[index].sentTo = state.leader
+      state.publishes[index].sentAt = now
       send(encode(state.publishes[index], EdgeID(link)), from: edge, shard, link)
     }
   }
