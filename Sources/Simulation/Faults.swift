@@ -92,7 +92,7 @@ extension SimulatedCluster {
     case .replace: return replaceMember()
     case .transfer:
       guard let (broker, shard) = someLeader() else { return false }
-      _ = broker.hosts[shard].replica?.transferLeadership(at: broker.clock(now), into: &output)
+      _ = broker.hosts[shard].process?.replica.transferLeadership(at: broker.clock(now), into: &output)
       try takeOutput(of: broker, shard)
       return true
     }
@@ -201,7 +201,7 @@ extension SimulatedCluster {
       target = Membership(voters: voters, learners: joining)
     }
     note("shard \(shard): \(membership) to become \(target)")
-    _ = host.replica?.changeMembership(to: target, at: broker.clock(now), into: &output)
+    _ = host.process?.replica.changeMembership(to: target, at: broker.clock(now), into: &output)
     do throws(Problem) { try takeOutput(of: broker, shard) } catch { problem = problem ?? error }
     return true
   }

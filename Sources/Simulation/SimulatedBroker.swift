@@ -7,7 +7,7 @@ internal import Replica
 /// One shard on one broker: the replica that production runs, and its disk.
 final class Host {
   var disk = SimulatedDisk()
-  var replica: ShardReplica?
+  var process: ShardProcess?
   /// Handed to the disk and not done, oldest first.
   var batches: [DiskBatch] = []
   var reads: [ReplicaRead] = []
@@ -22,11 +22,15 @@ final class Host {
   var isBorn = false
 
   func query<Value>(_ question: (borrowing ShardReplica) -> Value) -> Value? {
-    guard let replica = replica.take() else { return nil }
-    let answer = question(replica)
-    self.replica = consume replica
-    return answer
+    guard let process else { return nil }
+    return question(process.replica)
   }
+}
+
+/// A replica as long as its process runs.
+final class ShardProcess {
+  var replica: ShardReplica
+  init(_ replica: consuming ShardReplica) { self.replica = replica }
 }
 
 /// A broker: its clock, its process, its shards.
@@ -101,9 +105,10 @@ extension SimulatedCluster {
       host.diskFreeAt = now
       host.isDead = false
       do throws(ReplicaOpenError) {
-        host.replica = try ShardReplica.open(
-          replicaSettings(broker, shard, isBorn: host.isBorn), journal: journalSettings, disk: &host.disk, seed: random.next(),
-          at: broker.clock(now), into: &output)
+        host.process = ShardProcess(
+          try ShardReplica.open(
+            replicaSettings(broker, shard, isBorn: host.isBorn), journal: journalSettings, disk: &host.disk, seed: random.next(),
+            at: broker.clock(now), into: &output))
       } catch {
         if case .disk(let problem) = error, problem.kind == .noSpace || problem.kind == .failed {
           host.isDead = true
@@ -127,7 +132,7 @@ extension SimulatedCluster {
     broker.missed.removeAll()
     note("broker \(broker.index) \(losesPower ? "loses power" : "is killed")")
     for host in broker.hosts {
-      host.replica = nil
+      host.process = nil
       crash(host, losesPower: losesPower)
       host.batches.removeAll()
       host.reads.removeAll()
@@ -169,7 +174,7 @@ extension SimulatedCluster {
 
   /// Ends a replica's turn and sees to what it wants.
   func endTurn(of broker: SimulatedBroker, _ shard: Int) throws(Problem) {
-    broker.hosts[shard].replica?.turnEnds(at: broker.clock(now), wall: broker.wall(now), into: &output)
+    broker.hosts[shard].process?.replica.turnEnds(at: broker.clock(now), wall: broker.wall(now), into: &output)
     try takeOutput(of: broker, shard)
   }
 
@@ -243,11 +248,11 @@ extension SimulatedCluster {
     for operation in batch.operations where failure == nil {
       do throws(DiskError) { try host.disk.perform(operation) } catch { failure = error }
     }
-    guard host.replica != nil || host.isUp else { return }
+    guard host.isUp else { return }
     if let failure {
-      host.replica?.failed(batch.ticket, failure, at: broker.clock(now), into: &output)
+      host.process?.replica.failed(batch.ticket, failure, at: broker.clock(now), into: &output)
     } else {
-      host.replica?.completed(batch.ticket, at: broker.clock(now), into: &output)
+      host.process?.replica.completed(batch.ticket, at: broker.clock(now), into: &output)
     }
     try takeOutput(of: broker, shard)
   }
@@ -264,14 +269,14 @@ extension SimulatedCluster {
       try host.disk.read(read.plan.file, at: read.plan.position, count: read.plan.length, into: &buffer)
       result = .success(buffer.freeze())
     } catch { result = .failure(error) }
-    host.replica?.readCompleted(read.ticket, result, at: broker.clock(now), wall: broker.wall(now), into: &output)
+    host.process?.replica.readCompleted(read.ticket, result, at: broker.clock(now), wall: broker.wall(now), into: &output)
     try takeOutput(of: broker, shard)
   }
 
   func tick(_ broker: SimulatedBroker) throws(Problem) {
     if plan.earlyDeathPercent > 0, !isHealing, strikesEarly(broker) { return }
     for shard in broker.hosts.indices {
-      broker.hosts[shard].replica?.tick(at: broker.clock(now), wall: broker.wall(now), into: &output)
+      broker.hosts[shard].process?.replica.tick(at: broker.clock(now), wall: broker.wall(now), into: &output)
       try endTurn(of: broker, shard)
     }
     queue.add(.brokerTick, at: now + .milliseconds(50), target: broker.index, slot: Int(broker.incarnation))
@@ -279,7 +284,7 @@ extension SimulatedCluster {
 }
 
 extension Host {
-  var isUp: Bool { query { _ in true } ?? false }
+  var isUp: Bool { process != nil }
 }
 
 extension SimulatedBroker {

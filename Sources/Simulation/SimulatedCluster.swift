@@ -211,7 +211,7 @@ public final class SimulatedCluster {
     case .replica(let shard, let message):
       let broker = brokers[envelope.to]
       guard broker.isUp else { return }
-      broker.hosts[shard].replica?.receive(message, from: NodeID(UInt64(envelope.from + 1)), at: broker.clock(now), into: &output)
+      broker.hosts[shard].process?.replica.receive(message, from: NodeID(UInt64(envelope.from + 1)), at: broker.clock(now), into: &output)
       try endTurn(of: broker, shard)
     case .request(let shard, let request):
       let broker = brokers[envelope.to]
@@ -221,7 +221,7 @@ public final class SimulatedCluster {
         // It could not open the shard: an edge hears nothing, and goes elsewhere when it has waited.
         return breakLink(edge, envelope.to)
       }
-      broker.hosts[shard].replica?.receive(request, at: broker.clock(now), wall: broker.wall(now), into: &output)
+      broker.hosts[shard].process?.replica.receive(request, at: broker.clock(now), wall: broker.wall(now), into: &output)
       try endTurn(of: broker, shard)
     case .replies(let replies):
       let edge = edges[envelope.to - plan.brokers]

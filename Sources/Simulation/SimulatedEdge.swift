@@ -114,7 +114,7 @@ extension SimulatedCluster {
     let broker = Int(event.target) % plan.brokers
     let number = UInt32(event.slot)
     if brokers[broker].isUp {
-      for shard in brokers[broker].hosts.indices { brokers[broker].hosts[shard].replica?.forget(EdgeID(number)) }
+      for shard in brokers[broker].hosts.indices { brokers[broker].hosts[shard].process?.replica.forget(EdgeID(number)) }
     }
     guard edge.links[broker].number == number else { return }
     edge.links[broker] = EdgeLink()

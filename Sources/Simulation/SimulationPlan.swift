@@ -97,6 +97,12 @@ public struct SimulationPlan: Sendable {
     case 1: makeRotten(&random)
     default: break
     }
+    if duration >= .seconds(600) {
+      // Long runs are as systems live: quiet for most of the time.
+      thinkMilliseconds *= 6
+      meanFaultMilliseconds *= 6
+      network.stragglers = min(network.stragglers, 20)
+    }
   }
 
   /// Leaders come and go before anything is settled: what takes several elections in a row to go wrong.
