@@ -279,7 +279,7 @@ extension SimulatedCluster {
       broker.hosts[shard].process?.replica.tick(at: broker.clock(now), wall: broker.wall(now), into: &output)
       try endTurn(of: broker, shard)
     }
-    queue.add(.brokerTick, at: now + .milliseconds(50), target: broker.index, slot: Int(broker.incarnation))
+    queue.add(.brokerTick, at: now + .milliseconds(plan.tickMilliseconds), target: broker.index, slot: Int(broker.incarnation))
   }
 }
 

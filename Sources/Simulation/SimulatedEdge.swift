@@ -156,7 +156,7 @@ extension SimulatedCluster {
   func tick(_ edge: SimulatedEdge) {
     for shard in edge.shards.indices { flush(edge, shard) }
     for reader in readers where reader.edge == edge.index { pump(reader) }
-    queue.add(.edgeTick, at: now + .milliseconds(50), target: edge.index, slot: Int(edge.incarnation))
+    queue.add(.edgeTick, at: now + .milliseconds(plan.tickMilliseconds), target: edge.index, slot: Int(edge.incarnation))
   }
 
   /// Sends what waits for the shard's leader.

@@ -18,6 +18,8 @@ public struct SimulationPlan: Sendable {
   var thinkMilliseconds = 100
   var payloadBytes = 40
   var restlessness = 10
+  /// How often brokers and edges look at the time.
+  var tickMilliseconds = 50
   /// A publisher gives up after this long: longer than that its key may be forgotten.
   var retrySeconds = 120
   var pageBytes = 8 << 10
@@ -102,6 +104,9 @@ public struct SimulationPlan: Sendable {
       thinkMilliseconds *= 6
       meanFaultMilliseconds *= 6
       network.stragglers = min(network.stragglers, 20)
+      tickMilliseconds = 100
+      shards = min(shards, 2)
+      readers = min(readers, 4)
     }
   }
 
