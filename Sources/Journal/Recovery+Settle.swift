@@ -74,7 +74,7 @@ extension Recovery {
       next.active = active.first
     }
     let last = segments.last?.last ?? .zero
-    next.committed = min(mark?.committed ?? .zero, last)
+    next.committed = min(committed, last)
     if let mark, mark.filling > last { next.filling = mark.filling }
     if mark == nil {
       try disk.perform(.replace(.mark, header: next.encodedFile(), body: Bytes()))

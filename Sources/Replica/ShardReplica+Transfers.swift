@@ -87,7 +87,10 @@ extension ShardReplica {
       return group.snapshotRefused(mark)
     }
     installing = (mark, known.state)
-    log.restart(after: mark.base.offset, snapshot: Snapshot(offset: mark.state, body: body), hardState: nil, into: &output.disk)
+    let voted = group.hardState
+    log.restart(
+      after: mark.base.offset, snapshot: Snapshot(offset: mark.state, body: body),
+      hardState: HardState(term: voted.term, vote: voted.vote), into: &output.disk)
   }
 
   /// The log is empty on the disk and begins after `base`.

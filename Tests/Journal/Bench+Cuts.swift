@@ -30,7 +30,7 @@ extension Bench {
   }
 
   /// Forgets the log.
-  mutating func restart(after base: UInt64, snapshot: Snapshot?, hardState: HardState? = nil) {
+  mutating func restart(after base: UInt64, snapshot: Snapshot?, hardState: HardState = HardState()) {
     let durable = log.durable.value
     var damage: JournalDamage?
     if case .damaged(let found) = log.admission { damage = found }

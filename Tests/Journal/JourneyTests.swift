@@ -106,8 +106,8 @@ struct Journey: ~Copyable {
       let offset = base + UInt64(generator.below(3) * generator.below(12))
       if offset > 0 { snapshot = Snapshot(offset: Offset(offset), body: Bytes("state from elsewhere")) }
     }
-    let state = generator.below(2) == 0 ? nil : HardState(term: UInt64(clock), vote: nil)
-    if let state { askedStates.append(state) }
+    let state = generator.below(2) == 0 ? askedStates.last ?? savedState : HardState(term: UInt64(clock), vote: nil)
+    askedStates.append(state)
     committed = max(base, snapshot?.offset.value ?? 0)
     writing = 0
     lastDurable = base

@@ -31,7 +31,9 @@ import Testing
       cut.cut(Self.log, to: length, padded: padded)
       guard cut.files[Self.log]!.bytes != disk.files[Self.log]!.bytes else { continue }
       var bench = try Bench(disk: cut)
-      guard length >= marked else {
+      // A file that is being written has a round length: one that is not round lost its end, unless it ends with an entry.
+      let isShort = !padded && !(6...9).contains { end(of: entries, through: UInt64($0)) == length }
+      guard length >= marked, !isShort else {
         guard case .corrupt = bench.verdict else {
           Issue.record("cut at \(length): \(bench.verdict)")
           continue
