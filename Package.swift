@@ -31,6 +31,7 @@ let rooms: [Room] = [
   Room(name: "Security", kind: .pure, imports: ["Core"]),
   Room(name: "Feeds", kind: .pure, imports: ["Core"]),
   Room(name: "Gossip", kind: .pure, imports: ["Core"]),
+  Room(name: "Sealing", kind: .pure, imports: ["Core", "Gossip", "COpenSSL"]),
   Room(name: "Placement", kind: .pure, imports: ["Core"]),
   Room(name: "Journal", kind: .pure, imports: ["Core"]),
   Room(name: "Raft", kind: .pure, imports: ["Core"]),
@@ -68,7 +69,8 @@ func dependencies(_ names: [String]) -> [Target.Dependency] {
 
 let engineTargets: [Target] =
   engines.map { .target(name: $0.name, path: "Sources/\($0.name)", cSettings: [.define("_GNU_SOURCE")]) } + [
-    .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])])
+    .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "COpenSSL", path: "Sources/COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
   ]
 
 let roomTargets: [Target] = rooms.map { room in
@@ -104,6 +106,7 @@ let testTargets: [Target] =
     tests("Security", ["Security"]),
     tests("Feeds", ["Feeds"]),
     tests("Gossip", ["Gossip"]),
+    tests("Sealing", ["Sealing", "Gossip"]),
     tests("Placement", ["Placement"]),
     tests("Journal", ["Journal"]),
     tests("Raft", ["Raft"], exclude: ["Scenarios"]),
