@@ -62,6 +62,7 @@ public struct ConsumerCommands {
     let document = try AnswerDocument.parse(answer)
     let list = document.array ?? document["consumers"]?.array
     guard let list else { throw .malformedAnswer("it has no consumers") }
+    if list.isEmpty { return "there are no consumers\n" }
     var columns: [String] = ["name"]
     for member in list.flatMap({ $0.object?.members ?? [] }) where !columns.contains(member.name) { columns.append(member.name) }
     var table = TextTable(columns)

@@ -7,8 +7,8 @@ public struct FollowRequest: Sendable {
     case since(String)
     /// So many of every topic.
     case last(Int)
-    /// Where the node remembers this consumer to be.
-    case consumer(String)
+    /// Where the node remembers this consumer to be; a new one begins at `since`, as the node reads it.
+    case consumer(String, since: String?)
     case cursor(String)
   }
 
@@ -27,8 +27,9 @@ public struct FollowRequest: Sendable {
   public func target(resumingAt cursor: String?) -> String {
     var parameters = filters.map { "topic=" + RequestTarget.escaped($0) }
     parameters.append("format=json")
-    if case .consumer(let name) = start {
+    if case .consumer(let name, let since) = start {
       parameters.append("consumer=" + RequestTarget.escaped(name))
+      if let since { parameters.append("since=" + RequestTarget.escaped(since)) }
     } else if let cursor {
       parameters.append("cursor=" + RequestTarget.escaped(cursor))
     } else {

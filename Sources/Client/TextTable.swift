@@ -34,8 +34,9 @@ public struct TextTable: Sendable {
 
   private static func width(_ cell: String) -> Int { cell.count }
 
+  /// Numbers with their units too, but not times and addresses.
   private static func isNumber(_ cell: String) -> Bool {
     guard let first = cell.first else { return true }
-    return first == "-" && cell.count == 1 || first.isNumber
+    return cell == "-" || first.isNumber && !cell.contains(where: { $0 == ":" || $0 == "-" || $0 == "~" })
   }
 }

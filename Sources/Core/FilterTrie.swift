@@ -72,6 +72,26 @@ public struct FilterTrie {
     }
   }
 
+  /// Takes a value out of every filter. O(filters).
+  public mutating func removeAll(_ value: UInt32) {
+    for index in stride(from: exact.count - 1, through: 0, by: -1) {
+      exact[at: index].removeAll { $0 == value }
+      guard exact[at: index].isEmpty else { continue }
+      let key = exact.withKey(at: index) { Array($0) }
+      key.withUnsafeBytes { _ = exact.remove($0) }
+    }
+    for node in nodes.indices {
+      let before = nodes[node].values.count + nodes[node].rest.count
+      nodes[node].values.removeAll { $0 == value }
+      nodes[node].rest.removeAll { $0 == value }
+      wildcards -= before - nodes[node].values.count - nodes[node].rest.count
+    }
+    guard wildcards == 0 else { return }
+    nodes = [Node()]
+    free = []
+    children = ByteKeyTable<UInt32>()
+  }
+
   /// Appends the values of every filter that wants `topic`.
   public mutating func match(_ topic: UnsafeRawBufferPointer, into found: inout [UInt32]) {
     if let index = exact.index(of: topic) { found.append(contentsOf: exact[at: index]) }

@@ -30,6 +30,8 @@ final class Connection {
 
   /// The durable consumer whose cursor follows this connection.
   var consumer: ConsumerBinding?
+  /// The question about consumers that is under way.
+  var consumerCall: ConsumerCall?
 
   /// The socket took less than it was given; the poller will tell when it takes more.
   var isBlocked = false

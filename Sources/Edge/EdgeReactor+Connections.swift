@@ -9,7 +9,7 @@ extension EdgeReactor {
   /// A client's socket, accepted on a listener of this reactor.
   public func accepted(_ descriptor: FileDescriptor, isFromLoopback: Bool) {
     counters.accepted += 1
-    if connections.count >= settings.maximumConnections {
+    guard settings.connectionBudget.take() else {
       counters.refused += 1
       refuse(descriptor)
       return
@@ -24,6 +24,7 @@ extension EdgeReactor {
     do throws(ReactorError) {
       try loop.watch(descriptor, PollToken(kind: Self.connectionKind, key), [.readable, .writable])
     } catch {
+      settings.connectionBudget.giveBack()
       connections.remove(key)
       descriptor.close()
       return
@@ -286,5 +287,6 @@ extension EdgeReactor {
     loop.unwatch(connection.descriptor)
     connection.descriptor.close()
     connections.remove(connection.key)
+    settings.connectionBudget.giveBack()
   }
 }

@@ -34,7 +34,7 @@ public struct EdgeReport: Sendable {
 extension EdgeReactor {
   /// What rates are taken of: cheap enough for every second.
   public var totals: (published: Int, delivered: Int) {
-    (counters.published, fanout.counters.deliveries.reduce(0, +) + counters.catchUpEvents)
+    (counters.published, fanout.counters.deliveries.reduce(0, +) + counters.catchUpEvents.reduce(0, +))
   }
 
   public func report() -> EdgeReport {
@@ -51,7 +51,7 @@ extension EdgeReactor {
       report.latencies[format.transport.rawValue].merge(fanout.latencies[Int(format.rawValue)])
     }
     report.delivered[Transport.longPoll.rawValue] += counters.waitersAnswered
-    report.delivered[Transport.http.rawValue] += counters.catchUpEvents
+    for transport in Transport.allCases { report.delivered[transport.rawValue] += counters.catchUpEvents[transport.rawValue] }
     report.bytesSent = fanout.counters.bytes
     report.writes = fanout.counters.writes
     report.renderings = fanout.counters.renderings

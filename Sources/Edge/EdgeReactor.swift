@@ -268,7 +268,8 @@ public struct EdgeCounters: Sendable {
   public var reads = 0
   public var cacheReads = 0
   public var protocolErrors = 0
-  public var catchUpEvents = 0
+  /// Messages written to one reader alone, by `Transport`.
+  public var catchUpEvents = [Int](repeating: 0, count: Transport.allCases.count)
 
   public init() {}
 }

@@ -15,8 +15,13 @@ public struct EdgeSettings: Sendable {
 
   /// Largest body of a request and largest WebSocket message.
   public var maximumMessage = 1 << 20
-  /// Connections of this reactor; past it new ones are answered 503 and closed.
-  public var maximumConnections = 1_000_000
+  /// Connections of the whole node; past it new ones are answered 503 and closed.
+  public var maximumConnections: Int {
+    get { connectionBudget.limit }
+    set { connectionBudget = ConnectionBudget(limit: newValue) }
+  }
+  /// Shared by all reactors that are given a copy of these settings.
+  public internal(set) var connectionBudget = ConnectionBudget(limit: 1_000_000)
   public var heartbeat = TimeSpan.seconds(15)
   /// A head that has begun must be whole within this.
   public var headTimeout = TimeSpan.seconds(10)

@@ -27,6 +27,8 @@ public struct FeedClient {
   private var removals: [(filter: Filter, liveFrom: Offset?)] = []
   private var asked: [(ticket: Ticket, filters: [Filter])] = []
   private var nextTicket: UInt64 = 1
+  /// The next change is the first to whoever serves the shard now.
+  private var restarts = false
 
   public init(shard: ShardID, cacheBytes: Int = RecentCache.defaultMaximumBytes) {
     self.shard = shard
@@ -75,7 +77,8 @@ public struct FeedClient {
   /// The change to send to the shard, if any; it is answered with the same ticket.
   public mutating func change(for edge: EdgeID) -> InterestChange? {
     guard hasChange else { return nil }
-    let change = InterestChange(edge: edge, ticket: Ticket(nextTicket), add: additions, remove: removals.map(\.filter))
+    let change = InterestChange(edge: edge, ticket: Ticket(nextTicket), add: additions, remove: removals.map(\.filter), restarts: restarts, seen: upTo)
+    restarts = false
     if !additions.isEmpty { asked.append((change.ticket, additions)) }
     nextTicket += 1
     additions.removeAll()
@@ -88,7 +91,11 @@ public struct FeedClient {
     guard let index = asked.firstIndex(where: { $0.ticket == reply.ticket }) else { return false }
     let filters = asked.remove(at: index).filters
     // Nothing was live, so nothing was pushed up to here: what the cache holds has an end.
-    if liveCount == 0 { cache.restart(at: reply.liveFrom) }
+    if liveCount == 0 {
+      cache.restart(at: reply.liveFrom)
+      // Lower than before only when the shard has lost its past.
+      upTo = reply.liveFrom
+    }
     for filter in filters where wants[filter] != nil && wants[filter]!.liveFrom == nil {
       // A filter let go and held again meanwhile has a later question of its own, under way or still to be put.
       if additions.contains(filter) || asked.contains(where: { $0.filters.contains(filter) }) { continue }
@@ -126,6 +133,7 @@ public struct FeedClient {
   public mutating func reopen() {
     asked.removeAll()
     removals.removeAll()
+    restarts = true
     liveCount = 0
     let held = wants.keys.sorted { $0.description < $1.description }
     for filter in held { wants[filter]!.liveFrom = nil }

@@ -74,8 +74,13 @@ public struct ReadReply: Sendable {
     public var gap: ReadGap?
     /// True when `pieces` are current values rather than a stretch of the log.
     public var isCurrentValues: Bool
+    /// From a replica that does not lead, while nobody is known to: there may be more elsewhere.
+    public var isBehind: Bool
 
-    public init(pieces: [Bytes], upTo: Offset, committed: Offset, gap: ReadGap? = nil, isCurrentValues: Bool = false) {
+    public init(
+      pieces: [Bytes], upTo: Offset, committed: Offset, gap: ReadGap? = nil, isCurrentValues: Bool = false, isBehind: Bool = false
+    ) {
+      self.isBehind = isBehind
       self.pieces = pieces
       self.upTo = upTo
       self.committed = committed
@@ -107,11 +112,14 @@ public struct ReadGap: Sendable, Equatable {
   public var from: Offset
   /// Reading goes on after this one.
   public var to: Offset
+  /// How many messages between the two the filters wanted; nil where the shard does not know.
+  public var skipped: UInt64?
 
-  public init(reason: Reason, from: Offset, to: Offset) {
+  public init(reason: Reason, from: Offset, to: Offset, skipped: UInt64? = nil) {
     self.reason = reason
     self.from = from
     self.to = to
+    self.skipped = skipped
   }
 }
 

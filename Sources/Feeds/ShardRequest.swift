@@ -113,8 +113,14 @@ public struct InterestChange: Sendable {
   public var ticket: Ticket
   public var add: [Filter]
   public var remove: [Filter]
+  /// The edge begins anew: whatever the shard held for it before is forgotten first.
+  public var restarts: Bool
+  /// How far the edge knows the shard to have come: a replica that has not come so far yet is no use to it.
+  public var seen: Offset
 
-  public init(edge: EdgeID, ticket: Ticket, add: [Filter], remove: [Filter]) {
+  public init(edge: EdgeID, ticket: Ticket, add: [Filter], remove: [Filter], restarts: Bool = false, seen: Offset = .zero) {
+    self.restarts = restarts
+    self.seen = seen
     self.edge = edge
     self.ticket = ticket
     self.add = add

@@ -28,7 +28,7 @@ extension JournalLog {
       snapshotInFlight = nil
       output.facts.append(.snapshotRefused(snapshot.offset))
     case .hardState(let state): output.facts.append(.hardStateRefused(state))
-    case .restart(let restart): restartRefused(restart, into: &output)
+    case .restart: restartRefused(into: &output)
     case .write, .mark, .trim, .close, .index, .tidy, .truncation: break
     }
   }

@@ -43,8 +43,9 @@ extension JournalLog {
   /// Saves term and vote. Allowed while a restart is under way, too.
   public mutating func saveHardState(_ state: HardState, into output: inout JournalOutput) {
     precondition(failure == nil && (damage == nil || isRestarting))
-    emit(
-      .hardState(state), [.replace(.hardState, header: HardStateFile.encode(state), body: Bytes())], into: &output)
+    let known = settings.claimsDurability && !isRestarting ? min(committed, durable) : .zero
+    let file = HardStateFile.encode(state, committed: known)
+    emit(.hardState(state), [.replace(.hardState, header: file, body: Bytes())], into: &output)
   }
 }
 

@@ -6,15 +6,15 @@ public import Core
 /// goes; term and vote; the snapshot; the first segment; a mark that says where the log begins. A crash before the
 /// last of it is found as `unfinishedRestart`, to be repaired by another restart.
 extension JournalLog {
-  /// Forgets the whole log, for good, and begins anew after `base`, with a snapshot and a hard state if there are
-  /// any; the snapshot may be above `base`, when the log is to be filled up to it. The fact `restarted` says when
+  /// Forgets the whole log, for good, and begins anew after `base`, with this term and vote, and a snapshot if
+  /// there is any; that may be above `base`, when the log is to be filled up to it. The fact `restarted` says when
   /// that is durable, `restartRefused` that the disk has no room for it; nothing may be appended before. Without a
   /// snapshot that reaches `base`, opening will find the log damaged, unless `base` is 0.
   ///
   /// Also for a damaged journal, whose repair it is; not for a dead one. A snapshot that is being written is refused;
   /// plans made before are void: see `JournalCounters.cuts`.
   public mutating func restart(
-    after base: Offset, snapshot: Snapshot?, hardState: HardState?, into output: inout JournalOutput
+    after base: Offset, snapshot: Snapshot?, hardState: HardState, into output: inout JournalOutput
   ) {
     precondition(failure == nil && !isRestarting, "a restart of a journal that is dead or restarting")
     precondition(snapshot.map { $0.offset >= base } ?? true, "a snapshot below where the log begins")
@@ -29,9 +29,8 @@ extension JournalLog {
     let whole = DurableMark(of: self, sequence: mark.sequence + 2)
     operations += hasMark ? begun.written : begun.replaced
     operations += gone.map { .delete($0) }
-    if let hardState {
-      operations.append(.replace(.hardState, header: HardStateFile.encode(hardState), body: Bytes()))
-    }
+    // Always written: what is there may tell of commits that the new log does not reach yet.
+    operations.append(.replace(.hardState, header: HardStateFile.encode(hardState), body: Bytes()))
     if let snapshot, let header = stored?.header {
       operations.append(.replace(.snapshot(snapshot.offset), header: header, body: snapshot.body))
     }
@@ -53,10 +52,9 @@ extension JournalLog {
     output.facts.append(.restarted(after: restart.base))
   }
 
-  mutating func restartRefused(_ restart: Restart, into output: inout JournalOutput) {
+  /// What was written stays; the next attempt writes the same first mark over it.
+  mutating func restartRefused(into output: inout JournalOutput) {
     isRestarting = false
-    // The mark that says so was written, so the next one belongs into the other slot.
-    mark = DurableMark(restartingAt: restart.mark.sequence - 1)
     output.facts.append(.restartRefused)
   }
 
@@ -95,7 +93,7 @@ extension JournalLog {
     damage = .unfinishedRestart
     var segment = Segment(first: base.next)
     segment.isCreated = true
-    segment.reserved = settings.firstReserveBytes
+    segment.reserved = Self.rounded(settings.firstReserveBytes)
     segments = [segment]
     durable = base
     scrubNext = base.next

@@ -29,11 +29,14 @@ extension JournalLog {
     let segment = segments[number - removed]
     let step = segment.reserved == 0 ? settings.firstReserveBytes : min(segment.reserved, settings.largestReserveBytes)
     let wanted = min(segment.reserved + step, settings.segmentBytes)
-    let upTo = (max(needed, wanted) + Self.reserveUnit - 1) / Self.reserveUnit * Self.reserveUnit
+    let upTo = Self.rounded(max(needed, wanted))
     ask(for: SpaceRequest(segment: number, upTo: upTo, isNewFile: !segment.isCreated), into: &output)
   }
 
-  private static var reserveUnit: Int { 4096 }
+  /// Files that are being written are a multiple of this long, so that one that lost its end can be told.
+  static var reserveUnit: Int { 4096 }
+
+  static func rounded(_ size: Int) -> Int { (size + reserveUnit - 1) / reserveUnit * reserveUnit }
 
   private mutating func ask(for request: SpaceRequest, into output: inout JournalOutput) {
     spaceRequest = request

@@ -45,7 +45,7 @@ extension Recovery {
     log.damagedSnapshots = damagedSnapshots
     log.mark = mark ?? DurableMark()
     log.hasMark = mark != nil
-    log.committed = min(log.mark.committed, log.durable)
+    log.committed = min(committed, log.durable)
     log.filling = log.mark.filling
     if damage != nil { log.leftovers = everyFileOfTheLog }
     log.damage = damage

@@ -22,6 +22,7 @@ public struct JournalSettings: Sendable {
   public var scanBytes = 1 << 20
   /// False when the disk is told not to sync: then nothing written down may later be taken for a witness.
   public var claimsDurability = true
+  package var faults: JournalFaults = []
 
   public init() {}
 }

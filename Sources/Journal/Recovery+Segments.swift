@@ -72,10 +72,15 @@ extension Recovery {
     let rest = try scan(&segment, &disk)
     segments.append(segment)
     let next = segment.last.next
+    // Cut by us it ends with an entry; nothing else makes it so long.
+    guard size % JournalLog.reserveUnit == 0 || segment.end == size || settings.faults.contains(.damageIsTornTail) else {
+      note(.badEntry(segment.file, at: segment.end, expected: next))
+      return false
+    }
     let judgement = rest.withUnsafeBytes {
       TailJudgement(rest: $0, position: segment.end, expected: next, witness: witness)
     }
-    switch judgement {
+    switch settings.faults.isEmpty ? judgement : judgement.misjudged(settings.faults) {
     case .clean: return true
     case .unfinished(let bytes):
       verdict = .tornTail(segment.file, at: segment.end, bytes: bytes)
@@ -123,5 +128,15 @@ extension Segment {
     segment.latestTime = point.latestBefore
     segment.points.removeLast()
     return segment
+  }
+}
+
+extension TailJudgement {
+  fileprivate func misjudged(_ faults: JournalFaults) -> TailJudgement {
+    switch self {
+    case .unfinished(let bytes) where bytes > 0 && faults.contains(.tornTailIsDamage): .damaged
+    case .damaged where faults.contains(.damageIsTornTail): .unfinished(bytes: 0)
+    default: self
+    }
   }
 }

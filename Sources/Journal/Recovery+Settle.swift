@@ -39,7 +39,7 @@ extension Recovery {
       try disk.perform(.truncate(segment.file, to: segment.end))
       segments[number].reserved = segment.end
     }
-    try disk.perform(.sync(segment.file))
+    if !settings.faults.contains(.openedUnsynced) { try disk.perform(.sync(segment.file)) }
     let hasRoom = try ensureRoom(number, &disk)
     guard !segment.isEmpty else { return }
     // Only after that sync may a footer claim what it covers.
@@ -50,13 +50,13 @@ extension Recovery {
       return
     }
     try disk.perform(.write(segment.file, at: segment.end, footer.encoded()))
-    try disk.perform(.sync(segment.file))
+    if !settings.faults.contains(.openedUnsynced) { try disk.perform(.sync(segment.file)) }
   }
 
   private mutating func ensureRoom(_ number: Int, _ disk: inout some Disk & ~Copyable) throws(DiskError) -> Bool {
     let segment = segments[number]
     guard segment.reserved < segment.end + CommitFooter.size else { return true }
-    let wanted = segment.end + settings.firstReserveBytes
+    let wanted = JournalLog.rounded(segment.end + settings.firstReserveBytes)
     guard try performIfRoom(.reserve(segment.file, upTo: wanted), &disk) else {
       lackedSpace = SpaceRequest(segment: number, upTo: wanted, isNewFile: false)
       return false
@@ -74,7 +74,7 @@ extension Recovery {
       next.active = active.first
     }
     let last = segments.last?.last ?? .zero
-    next.committed = min(mark?.committed ?? .zero, last)
+    next.committed = min(committed, last)
     if let mark, mark.filling > last { next.filling = mark.filling }
     if mark == nil {
       try disk.perform(.replace(.mark, header: next.encodedFile(), body: Bytes()))

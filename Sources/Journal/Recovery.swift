@@ -16,6 +16,8 @@ struct Recovery {
   var snapshots: [StoredSnapshot] = []
   var damagedSnapshots: [Offset] = []
   var snapshot: Snapshot?
+  /// Everything up to here is known to have been committed.
+  var committed = Offset.zero
   /// Everything up to here is known to have been durable.
   var witness = Offset.zero
 
@@ -42,10 +44,12 @@ struct Recovery {
       mark = bytes.withUnsafeBytes { DurableMark(file: $0) }
       if mark == nil { replaced.append(.mark) }
     }
-    if let bytes = try whole(.hardState, &disk), let state = bytes.withUnsafeBytes({ HardStateFile.decode($0) }) {
-      hardState = .found(state)
+    if let bytes = try whole(.hardState, &disk), let found = bytes.withUnsafeBytes({ HardStateFile.decode($0) }) {
+      hardState = .found(found.state)
+      committed = found.committed
     }
-    witness = mark?.durable ?? .zero
+    witness = max(committed, mark?.durable ?? .zero)
+    committed = max(committed, mark?.committed ?? .zero)
     if let mark, mark.isRestarting { note(.unfinishedRestart) }
   }
 
@@ -75,13 +79,14 @@ struct Recovery {
   mutating func giveBirth(_ disk: inout some Disk & ~Copyable) throws(DiskError) {
     let segment = JournalFileName.segment(Offset(1))
     try disk.perform(.delete(segment))
-    try disk.perform(.create(segment, reserve: settings.firstReserveBytes))
+    let reserved = JournalLog.rounded(settings.firstReserveBytes)
+    try disk.perform(.create(segment, reserve: reserved))
     if case .lost = hardState {
       try disk.perform(.replace(.hardState, header: HardStateFile.encode(HardState()), body: Bytes()))
       hardState = .found(HardState())
     }
     names = [Offset(1)]
-    files[segment] = settings.firstReserveBytes
+    files[segment] = reserved
     verdict = .fresh
   }
 
@@ -105,7 +110,7 @@ struct Recovery {
   /// The log must reach what is known to have been durable.
   mutating func compareWithWitness() {
     let next = segments.last?.last.next ?? Offset(1)
-    if next <= witness { note(.missingEntries(from: next, through: witness)) }
+    if next <= witness, !settings.faults.contains(.damageIsTornTail) { note(.missingEntries(from: next, through: witness)) }
   }
 
   /// The first damage found is the one told.

@@ -1,20 +1,23 @@
 internal import Core
 
-/// `hard.state`: term and vote.
+/// `hard.state`: term and vote, and how far the log was known to be committed when they were written. That is never taken
+/// back, so it is one more witness: elections, which a loss would falsify, make it a fresh one.
 enum HardStateFile {
-  static func encode(_ state: HardState) -> Bytes {
-    var buffer = ByteBuffer(capacity: Frame.headerSize + 24)
+  static func encode(_ state: HardState, committed: Offset = .zero) -> Bytes {
+    var buffer = ByteBuffer(capacity: Frame.headerSize + 32)
     Frame.begin("TIDEVOTE", into: &buffer)
     buffer.append(littleEndian: state.term)
     buffer.append(littleEndian: UInt64(state.vote == nil ? 0 : 1))
     buffer.append(littleEndian: state.vote?.value ?? 0)
+    buffer.append(littleEndian: committed.value)
     Frame.seal(&buffer)
     return buffer.freeze()
   }
 
-  static func decode(_ bytes: UnsafeRawBufferPointer) -> HardState? {
-    guard let body = Frame.open("TIDEVOTE", bytes), body.count == 24, body.number(8) <= 1 else { return nil }
-    return HardState(term: body.number(0), vote: body.number(8) == 1 ? NodeID(body.number(16)) : nil)
+  static func decode(_ bytes: UnsafeRawBufferPointer) -> (state: HardState, committed: Offset)? {
+    guard let body = Frame.open("TIDEVOTE", bytes), body.count == 32, body.number(8) <= 1 else { return nil }
+    let state = HardState(term: body.number(0), vote: body.number(8) == 1 ? NodeID(body.number(16)) : nil)
+    return (state, Offset(body.number(24)))
   }
 }
 

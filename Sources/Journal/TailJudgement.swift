@@ -90,10 +90,12 @@ private struct Tail {
   }
 
   /// Whether nothing of the write reached this sector. What it held before: in the first sector the old footer
-  /// (there is none at the start of a file), whose rest may reach into the second; zeroes after that.
+  /// (there is none at the start of a file), whose rest may reach into the second; zeroes after that. A write whose
+  /// entry ends where a sector does may have arrived up to there: then there is no footer.
   private func isUnwritten(_ range: Range<Int>) -> Bool {
     var start = range.lowerBound
     if position > 0, start == 0 {
+      if position.isMultiple(of: Self.sector), bytes[range].allSatisfy({ $0 == 0 }) { return true }
       guard beginsWithOldFooter(range.upperBound) else { return false }
     }
     if position > 0 { start = min(max(start, CommitFooter.size), range.upperBound) }

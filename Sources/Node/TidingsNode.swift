@@ -202,7 +202,7 @@ public enum TidingsNode {
     settings.fanout.readerBuffer = configuration.readerBufferBytes
     settings.heartbeat = configuration.heartbeat
     settings.maximumMessage = configuration.maximumMessageBytes
-    settings.maximumConnections = max(1, configuration.maximumConnections / configuration.reactors)
+    settings.maximumConnections = configuration.maximumConnections
     settings.diagnostics = configuration.diagnostics
     settings.origins = configuration.origins
     return settings

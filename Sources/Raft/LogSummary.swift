@@ -68,6 +68,16 @@ struct MembershipHistory: Sendable {
     return changes.count != before
   }
 
+  /// Whether the node votes in the newest one, or in one before that may still be in force elsewhere because what follows
+  /// it is not committed: then it can be the only one whose log is new enough to be elected, though it is to leave (§4.2.2).
+  func lets(_ node: NodeID, campaignWith committed: Offset) -> Bool {
+    for change in changes.reversed() {
+      if change.membership.isVoter(node) { return true }
+      if change.at <= committed { return false }
+    }
+    return false
+  }
+
   /// Keeps the one in force at `base` as the oldest.
   mutating func compact(upTo base: Offset) {
     while changes.count > 1, changes[1].at <= base { changes.removeFirst() }

@@ -18,6 +18,8 @@ public enum RaftFact: Hashable, Sendable {
   case snapshotWanted(NodeID)
   /// A snapshot from the leader is in place: the state is as of `state`, the log begins after `base`.
   case snapshotInstalled(SnapshotMark)
+  /// The follower says it lacks what it has acknowledged; a message that was overtaken says so too.
+  case contradicted(NodeID, acknowledged: Offset)
   /// A peer sent what cannot be if every replica kept its promises: this log or the other one is damaged.
   case diverged(at: Offset, from: NodeID)
 }

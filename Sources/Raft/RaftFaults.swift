@@ -19,4 +19,18 @@ package struct RaftFaults: OptionSet, Hashable, Sendable {
   package static let staleLogElected = RaftFaults(rawValue: 1 << 6)
   /// A joint membership decides by the majority of its new voters alone.
   package static let jointMajorityForgotten = RaftFaults(rawValue: 1 << 7)
+  /// The members are replaced in one step, without a joint membership between.
+  package static let membershipNotJoint = RaftFaults(rawValue: 1 << 8)
+  /// Learners count when a majority is counted.
+  package static let learnersCounted = RaftFaults(rawValue: 1 << 9)
+  /// A snapshot's state is taken over without its place in the log: consensus goes on where its own log ended.
+  package static let snapshotPositionForgotten = RaftFaults(rawValue: 1 << 10)
+  /// A write's late report counts for what was cut since it was asked for.
+  package static let lateReportBelieved = RaftFaults(rawValue: 1 << 11)
+  /// A replica helps to elect another though it has just heard of a leader.
+  package static let leaderForgotten = RaftFaults(rawValue: 1 << 12)
+  /// A leader that told another to campaign goes on believing that nobody can be elected.
+  package static let leaseKeptInTransfer = RaftFaults(rawValue: 1 << 13)
+
+  package static let all = RaftFaults(rawValue: (1 << 14) - 1)
 }

@@ -8,7 +8,7 @@ extension RaftGroup {
     precondition(generation <= self.generation, "a write that was never asked for")
     var limit = min(offset, log.last)
     cuts.removeAll { $0.generation <= generation }
-    for cut in cuts { limit = min(limit, Offset(cut.from.value - 1)) }
+    for cut in cuts where !settings.faults.contains(.lateReportBelieved) { limit = min(limit, Offset(cut.from.value - 1)) }
     guard limit > durable else { return }
     durable = limit
     tail.shrink(durable: durable)

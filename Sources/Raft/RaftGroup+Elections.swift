@@ -42,7 +42,8 @@ extension RaftGroup {
 
   /// Whether it is too early to help another become leader: a leader was heard of, or is this replica.
   private var knowsLeader: Bool {
-    role == .leader ? hasQuorum(at: clock) : clock - leaderHeardAt < settings.electionMinimum
+    if settings.faults.contains(.leaderForgotten) { return false }
+    return role == .leader ? hasQuorum(at: clock) : clock - leaderHeardAt < settings.electionMinimum
   }
 
   private func isUpToDate(_ last: LogPosition) -> Bool { last >= log.end || settings.faults.contains(.staleLogElected) }

@@ -51,26 +51,30 @@ extension RaftGroup {
   }
 
   private func has(_ position: LogPosition) -> Bool {
-    if position.offset <= log.base.offset { return true }
+    // What is before the log's start was committed, so every leader has the same.
+    if position.offset < log.base.offset { return true }
     guard let term = log.term(at: position.offset) else { return false }
     return term == position.term || settings.faults.contains(.conflictNotTruncated)
   }
 
-  private mutating func diverged(at offset: Offset, _ node: NodeID, into output: inout RaftOutput) {
+  mutating func diverged(at offset: Offset, _ node: NodeID, into output: inout RaftOutput) {
     counters.refused += 1
     output.facts.append(.diverged(at: offset, from: node))
   }
 
   mutating func take(_ heartbeat: Heartbeat, from node: NodeID, into output: inout RaftOutput) {
-    advance(to: min(heartbeat.committed, received), into: &output)
+    // While a snapshot takes the log's place there is none to apply entries from.
+    if incoming?.isInstalling != true { advance(to: min(heartbeat.committed, received), into: &output) }
     let kept = isHardStateDurable ? acknowledgeable : .zero
     let reply = HeartbeatReply(term: term, sentAt: heartbeat.sentAt, received: received, durable: kept)
     output.heartbeatReplies.append(AddressedHeartbeatReply(to: node, reply: reply))
   }
 
-  /// How far the log is the leader's and durable.
+  /// How far the log is the leader's and durable. One that may have forgotten a term acknowledges nothing: it could be
+  /// counted by a leader that was deposed with its help.
   private var acknowledgeable: Offset {
-    settings.faults.contains(.acknowledgedBeforeDurable) ? received : min(durable, received)
+    if abstains { return .zero }
+    return settings.faults.contains(.acknowledgedBeforeDurable) ? received : min(durable, received)
   }
 
   /// Tells the leader how far the log is durable, if that is news or was asked for. Never before the term is durable: a

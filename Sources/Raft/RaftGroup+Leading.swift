@@ -75,10 +75,10 @@ extension RaftGroup {
     if settings.faults.contains(.ownWriteCountedEarly) { commitByCounting(into: &output) }
   }
 
-  /// Appends an entry of consensus's own. It bears the time of the entry before: nothing was published.
+  /// Appends an entry of consensus's own.
   mutating func appendOwn(_ kind: EntryKind, body: consuming ByteBuffer, into output: inout RaftOutput) {
     var buffer = ByteBuffer(capacity: RecordLayout.entryHeaderSize + body.count)
-    let stamp = RecordStamp(offset: log.last.next, previous: .zero, time: time, term: term)
+    let stamp = RecordStamp(offset: log.last.next, previous: .zero, time: max(time, wall), term: term)
     body.withUnsafeBytes { PlainEntry.append(kind, body: $0, stamp: stamp, into: &buffer) }
     take(own: buffer.freeze(), isWritten: false, into: &output)
   }

@@ -9,7 +9,7 @@ extension RaftGroup {
   ) -> MembershipVerdict {
     clock = now
     guard role == .leader else { return .notLeader(leader) }
-    let step = membership.step(towards: target)
+    let step = settings.faults.contains(.membershipNotJoint) ? target : membership.step(towards: target)
     guard !target.isJoint, !target.voters.isEmpty, step.members.count <= Membership.maximumMembers else { return .invalid }
     guard !membership.isJoint, memberships.currentOffset <= committed, committed >= opening, transfer == nil else { return .busy }
     guard target != membership else { return .unchanged }

@@ -19,6 +19,7 @@ extension RaftGroup {
 
   /// The largest value that a majority reaches; while joint, a majority of each half.
   func quorum<Value: FixedWidthInteger & BitwiseCopyable>(own: Value, _ value: (borrowing FollowerProgress) -> Value) -> Value {
+    if settings.faults.contains(.learnersCounted) { return majority(membership.members, own: own) { value($0) } }
     let incoming = majority(membership.voters, own: own) { $0.isVoter ? value($0) : nil }
     guard membership.isJoint, !settings.faults.contains(.jointMajorityForgotten) else { return incoming }
     return min(incoming, majority(membership.outgoing, own: own) { $0.isOutgoing ? value($0) : nil })

@@ -26,7 +26,7 @@ extension RaftGroup {
     case .snapshotReply(let reply):
       if let index = answering(node, term: reply.term, into: &output) { take(reply, fromFollower: index, into: &output) }
     case .timeoutNow(let term):
-      guard term >= self.term, membership.isVoter(self.node) else { return counters.refused += 1 }
+      guard term >= self.term, memberships.lets(self.node, campaignWith: committed) else { return counters.refused += 1 }
       if follow(node, term: term, into: &output), canCampaign { campaign(.transfer, into: &output) }
     }
   }
@@ -92,6 +92,8 @@ extension RaftGroup {
     leader = nil
     owesVote = nil
     owesReply = false
+    // Another leader's snapshot of the same state need not be the same bytes: never one from two.
+    if incoming?.isInstalling != true { incoming = nil }
     received = committed
     acknowledged = .zero
     saveHardState(into: &output)

@@ -104,7 +104,10 @@ extension RaftGroup {
 
   mutating func take(_ rejection: AppendRejection, fromFollower index: Int, into output: inout RaftOutput) {
     // What it acknowledged it has: a rejection of that was overtaken by the acknowledgement.
-    guard rejection.rejected > followers[index].match else { return counters.refused += 1 }
+    guard rejection.rejected > followers[index].match else {
+      output.facts.append(.contradicted(followers[index].node, acknowledged: followers[index].match))
+      return counters.refused += 1
+    }
     switch followers[index].mode {
     case .probe: guard rejection.rejected.next == followers[index].next else { return }
     case .replicate: break

@@ -92,6 +92,8 @@ extension RaftGroup {
         advance(to: base.offset, into: &output)
         return acknowledge(atOnce: true, into: &output)
       }
+      // What this very leader sent before is not what it has now.
+      guard base.offset > received else { return diverged(at: base.offset, node, into: &output) }
       if incoming?.mark != chunk.mark { incoming = IncomingSnapshot(mark: chunk.mark) }
     }
     guard var coming = incoming, coming.mark == chunk.mark else { return }
@@ -113,6 +115,7 @@ extension RaftGroup {
     precondition(mark.base.offset > committed, "a snapshot of what is already there")
     counters.snapshotsInstalled += 1
     incoming = nil
+    if settings.faults.contains(.snapshotPositionForgotten) { return output.facts.append(.snapshotInstalled(mark)) }
     log.reset(to: mark.base)
     tail.removeAll()
     noteCut(from: mark.base.offset.next)

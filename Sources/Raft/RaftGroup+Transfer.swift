@@ -30,7 +30,7 @@ extension RaftGroup {
     guard let transfer, !transfer.isTold, transfer.target == followers[index].node, followers[index].match == log.last else { return }
     self.transfer?.isTold = true
     // Nobody knows when the message arrives: from here to the end of the term another may be elected at any time.
-    hasForfeitedLease = true
+    hasForfeitedLease = !settings.faults.contains(.leaseKeptInTransfer)
     send(.timeoutNow(term: term), to: transfer.target, into: &output)
   }
 }

@@ -33,9 +33,12 @@ public struct RaftGroup: ~Copyable {
   public internal(set) var durable: Offset
   /// How often the log was cut; goes with every write.
   public internal(set) var generation: UInt64 = 0
-  /// Neither votes nor campaigns: for a replica that may have forgotten what it promised. It follows all the same.
+  /// Neither votes, campaigns nor acknowledges: for a replica that may have forgotten what it promised. It follows all
+  /// the same, as far as a leader sends without being acknowledged.
   public var abstains = false
   public internal(set) var counters = RaftCounters()
+  /// The owner's calendar: what consensus appends itself bears this time, or that of the entry before if it is later.
+  public var wall = WallTime(milliseconds: 0)
 
   var vote: NodeID?
   /// Whether `term` and `vote` are on the disk.
@@ -98,6 +101,7 @@ public struct RaftGroup: ~Copyable {
     // Entries of a term are proof of it, should the crash have come between the two writes. No vote of it can have
     // counted: it would have been durable before it was sent.
     let isNewer = terms.lastTerm > hardState.term
+    // Nothing is read of what is being made: release builds have let go of a property here that was not set yet.
     self.settings = settings
     log = terms
     tail = EntryTail(limit: settings.tailBytes)
@@ -140,7 +144,7 @@ public struct RaftGroup: ~Copyable {
     }
   }
 
-  var canCampaign: Bool { !abstains && membership.isVoter(node) && incoming?.isInstalling != true }
+  var canCampaign: Bool { !abstains && incoming?.isInstalling != true && memberships.lets(node, campaignWith: committed) }
 
   /// Draws a new time at which to campaign if nothing is heard until then (§3.4).
   mutating func putOffElection() {

@@ -1,10 +1,10 @@
 import Glibc
 
 /// A POSIX thread that runs one closure. Signals meant for the process do not interrupt it.
-struct PlainThread: Sendable {
+public struct PlainThread: Sendable {
   private let handle: pthread_t
 
-  static func start(named name: String, _ body: @escaping @Sendable () -> Void) throws(ReactorError) -> PlainThread {
+  public static func start(named name: String, _ body: @escaping @Sendable () -> Void) throws(ReactorError) -> PlainThread {
     let start = Unmanaged.passRetained(Start(name: name, body: body))
     var handle = pthread_t()
     let failure = pthread_create(&handle, nil, { argument in
@@ -20,7 +20,7 @@ struct PlainThread: Sendable {
   }
 
   /// Waits until the closure has returned. Once per thread.
-  func join() {
+  public func join() {
     let failure = pthread_join(handle, nil)
     precondition(failure == 0, "pthread_join failed: \(ReactorError.text(of: failure))")
   }

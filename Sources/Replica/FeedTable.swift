@@ -55,6 +55,15 @@ struct FeedTable {
     return index
   }
 
+  /// The edge is gone, and what it followed with it.
+  mutating func remove(_ edge: EdgeID) {
+    guard let index = byEdge.removeValue(forKey: edge) else { return }
+    trie.removeAll(UInt32(index))
+    feeds[index].filters = 0
+    feeds[index].pieces = []
+    free.append(index)
+  }
+
   /// Ends every feed; answers whose they were.
   mutating func removeAll() -> [EdgeID] {
     guard !isEmpty else { return [] }

@@ -13,6 +13,8 @@ struct ReadDesk {
 
   struct Flight {
     var plan: ReadPlan
+    /// How often the log had been cut when it was made: a later cut makes it void.
+    var cuts: UInt64
     var waiting: [Waiting]
   }
 
@@ -23,15 +25,15 @@ struct ReadDesk {
   private(set) var waitingCount = 0
 
   /// Waits for a plan; answers the ticket if the read has to be made, nil if one like it is under way.
-  mutating func wait(_ waiting: Waiting, for plan: ReadPlan) -> ReadTicket? {
+  mutating func wait(_ waiting: Waiting, for plan: ReadPlan, cuts: UInt64) -> ReadTicket? {
     waitingCount += 1
-    if let ticket = byPlan[plan] {
+    if let ticket = byPlan[plan], flights[ticket]!.cuts == cuts {
       flights[ticket]!.waiting.append(waiting)
       return nil
     }
     let ticket = nextTicket()
     byPlan[plan] = ticket.value
-    flights[ticket.value] = Flight(plan: plan, waiting: [waiting])
+    flights[ticket.value] = Flight(plan: plan, cuts: cuts, waiting: [waiting])
     return ticket
   }
 
@@ -43,7 +45,7 @@ struct ReadDesk {
 
   mutating func land(_ ticket: ReadTicket) -> Flight? {
     guard let flight = flights.removeValue(forKey: ticket.value) else { return nil }
-    byPlan[flight.plan] = nil
+    if byPlan[flight.plan] == ticket.value { byPlan[flight.plan] = nil }
     waitingCount -= flight.waiting.count
     return flight
   }

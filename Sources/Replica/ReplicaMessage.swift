@@ -24,6 +24,8 @@ public enum RepairMessage: Hashable, Sendable {
   /// "Nothing that you had counts any more: begin anew, in this term." The log ends with `last` now: a vote given back is
   /// given back after that.
   case begin(term: Term, incident: UInt64, last: Offset)
+  /// "You have acknowledged everything up to there, in this term; now you say that you lack some of it."
+  case missing(term: Term, upTo: Offset, session: UInt32)
 }
 
 public struct AddressedReplicaMessage: Hashable, Sendable {

@@ -17,6 +17,8 @@ public struct ReplicaOutput: Sendable {
   /// To the other replicas of the shard, in this order to each.
   public var messages: [AddressedReplicaMessage] = []
   public var facts: [ReplicaFact] = []
+  /// When it is to be told: what was committed, in order.
+  package var commits: [Bytes] = []
 
   public init() {}
 
@@ -27,6 +29,7 @@ public struct ReplicaOutput: Sendable {
     reads.removeAll(keepingCapacity: true)
     replies.removeAll(keepingCapacity: true)
     messages.removeAll(keepingCapacity: true)
+    commits.removeAll(keepingCapacity: true)
     facts.removeAll(keepingCapacity: true)
   }
 }

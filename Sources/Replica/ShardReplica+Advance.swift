@@ -58,9 +58,11 @@ extension ShardReplica {
 
   /// The gap to tell of: none when the one topic's oldest record follows what the reader had seen.
   func gap(of scan: Scan) -> ReadGap? {
-    guard let gap = scan.gap, gap.reason == .expired else { return scan.gap }
+    guard var gap = scan.gap, gap.reason == .expired else { return scan.gap }
+    gap.skipped = state.messages(matching: scan.filters.filters, after: gap.from, upTo: gap.to)
     guard scan.filters.isExact, scan.filters.filters.count == 1, let previous = scan.previousOfFirst else { return gap }
     if previous == .zero, state.mayHaveForgotten(after: gap.from) { return gap }
+    if previous == gap.from.next { gap.skipped = 1 }
     return previous <= gap.from ? nil : gap
   }
 

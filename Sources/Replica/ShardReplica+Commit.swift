@@ -31,6 +31,7 @@ extension ShardReplica {
       fail("\(problem)", into: &output)
       return false
     }
+    if settings.tellsCommits { output.commits.append(appended.bytes) }
     let count = committed.value - before.value
     counters.committed += count
     snapshots.note(bytes: appended.bytes.count, entries: Int(count))
@@ -97,6 +98,16 @@ extension ShardReplica {
     case .lookUp(let lookUp):
       answer(lookUp.asker, .failure(refusal), into: &output)
     }
+  }
+
+  /// A mistake made on purpose.
+  mutating func answerEarly(into output: inout ReplicaOutput) {
+    guard !queue.isEmpty else { return }
+    var newest = queue.removeLast()
+    answer(newest.waiting, into: &output)
+    newest.waiting = .nobody
+    queue.append(newest)
+    flushAnswers(into: &output)
   }
 
   /// Gathers results, so that an edge gets one reply per commit.

@@ -11,11 +11,18 @@ extension ShardReplica {
     guard failure == nil else { return }
     switch message {
     case .raft(let message, let session):
-      guard ailment == nil else { return }
+      guard ailment == nil else {
+        if message.isLeaders { ailment?.leader = node }
+        return
+      }
       if message.isAcknowledgement, session != sessions.of(node) { return counters.strayMessages += 1 }
       if message.isLeaders { heardSession = session }
       group.receive(message, from: node, at: now, into: &consensus)
     case .repair(.ask(let incident)): help(node, incident, into: &output)
+    case .repair(.missing(let term, let upTo, let session)):
+      // Within a term nothing that was acknowledged is cut.
+      guard ailment == nil, term == group.term, session == heardSession, group.leader == node, lastAppended < upTo else { break }
+      foundDamage("entries up to \(upTo) were acknowledged, and the log ends at \(lastAppended)", into: &output)
     case .repair(.begin(let term, let incident, let last)): beginAnew(term, after: last, under: node, incident, into: &output)
     }
     settle(into: &output)
@@ -110,6 +117,9 @@ extension ShardReplica {
       }
     case .snapshotWanted: wantsSnapshot = true
     case .snapshotInstalled(let mark): output.facts.append(.snapshotInstalled(mark.state))
+    case .contradicted(let member, let acknowledged):
+      let answer = RepairMessage.missing(term: group.term, upTo: acknowledged, session: sessions.of(member))
+      output.messages.append(AddressedReplicaMessage(to: member, message: .repair(answer)))
     case .diverged(let offset, let node): output.facts.append(.diverged(at: offset, from: node))
     case .transferEnded: break
     }

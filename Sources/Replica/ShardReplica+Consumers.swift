@@ -8,7 +8,8 @@ internal import Shard
 extension ShardReplica {
   mutating func consumer(_ request: ConsumerRequest, into output: inout ReplicaOutput) {
     let asker = ConsumerAsker(edge: request.edge, ticket: request.ticket)
-    guard mayRead else { return answer(asker, .failure(readRefusal), into: &output) }
+    // A replica that does not lead may not have heard of the newest change.
+    guard knowsTheEnd || isAlone else { return answer(asker, .failure(consensusRefusal ?? .electing), into: &output) }
     switch request.operation {
     case .list:
       answer(asker, .success(state.consumers.all), into: &output)
@@ -24,7 +25,8 @@ extension ShardReplica {
       }
     case .open(let name, let filters, let cursor):
       gather(.openConsumer(name: name, filters: filters, cursor: cursor), asker, into: &output)
-    case .acknowledge(let name, let cursor, let reset):
+    case .acknowledge(let name, let cursor, let isReset):
+      let reset = isReset || settings.faults.contains(.cursorFoldedWrongly)
       if gathered.fold(name, cursor, reset: reset, asker) { return }
       gather(.acknowledge(name: name, cursor: cursor, reset: reset), asker, into: &output)
     case .delete(let name):

@@ -76,6 +76,8 @@ extension ShardReplica {
       }
     } else if let damage {
       return fallIll(damage, into: &output)
+    } else if isFresh, !settings.mayBeNew {
+      return fallIll("every file of the shard is missing", into: &output)
     } else if isVoteLost {
       return fallIll("the record of term and vote is missing or damaged", into: &output)
     } else if isFresh, !settings.members.members.isEmpty {
@@ -84,6 +86,7 @@ extension ShardReplica {
       ReplicaSnapshot.begin(group.outline(at: .zero), into: &body)
       var encoder = SnapshotEncoder(state)
       _ = encoder.encode(into: &body, limit: .max)
+      ReplicaSnapshot.end(&body)
       log.writeSnapshot(Snapshot(offset: .zero, body: body.freeze()), into: &output.disk)
     }
     // Who decides alone need not wait to hear of nobody.
@@ -122,6 +125,11 @@ private struct OpenedHistory {
 
   mutating func take(_ entries: Bytes) throws(ReplicaOpenError) {
     guard damage == nil else { return }
+    let begins = entries.withUnsafeBytes { RecordView(trusting: $0.baseAddress!).offset }
+    guard begins == summary.last.next else {
+      damage = "the log begins at \(begins) and nothing tells what was before"
+      return
+    }
     let first = summary.last.next
     summary.note(entries)
     queue.append(Appended(first: first, last: summary.last, bytes: entries, cost: entries.count, waiting: .nobody))

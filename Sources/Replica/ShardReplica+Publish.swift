@@ -35,6 +35,7 @@ extension ShardReplica {
     queue.append(
       Appended(first: accepted > 0 ? next : lastAppended, last: lastAppended, bytes: bytes, cost: cost, waiting: .results(batch.edge, results)))
     if accepted > 0 { propose(bytes) }
+    if settings.faults.contains(.acknowledgedEarly) { answerEarly(into: &output) }
   }
 
   /// Decides on every record, moves the accepted ones together and stamps them; answers how many there are.

@@ -14,7 +14,7 @@ extension ShardReplica {
     }
     switch request.start {
     case .after(let offset):
-      var scan = Scan(request, at: offset)
+      var scan = Scan(request, at: resumption(after: offset))
       if offset > committed {
         guard knowsTheEnd else { return answer(request, .failure(readRefusal), into: &output) }
         scan.gap = ReadGap(reason: .future, from: offset, to: committed)
@@ -22,7 +22,7 @@ extension ShardReplica {
       }
       go(.scan(scan), wall: wall, into: &output)
     case .latest:
-      answer(request, .success(ReadReply.Page(pieces: [], upTo: committed, committed: committed)), into: &output)
+      answer(request, .success(ReadReply.Page(pieces: [], upTo: committed, committed: committed, isBehind: isBehind)), into: &output)
     case .earliest:
       go(.scan(Scan(request, at: beforeFirst)), wall: wall, into: &output)
     case .time(let time):
@@ -40,7 +40,7 @@ extension ShardReplica {
     case .current:
       let page = ReadReply.Page(
         pieces: state.topics.currentValues(matching: request.filters, at: wall), upTo: committed, committed: committed,
-        isCurrentValues: true)
+        isCurrentValues: true, isBehind: isBehind)
       answer(request, .success(page), into: &output)
     }
   }
@@ -72,6 +72,14 @@ extension ShardReplica {
     go(.walk(walk), wall: wall, into: &output)
   }
 
+  private func resumption(after offset: Offset) -> Offset {
+    if settings.faults.isEmpty { return offset }
+    if settings.faults.contains(.resumedOneTooHigh), offset < committed { return offset.next }
+    return settings.faults.contains(.resumedOneTooLow) && offset > .zero ? Offset(offset.value - 1) : offset
+  }
+
+  private var isBehind: Bool { !isServing && !isAlone }
+
   var beforeFirst: Offset { Offset(log.first.value - 1) }
 
   /// The disk has answered a read.
@@ -84,6 +92,10 @@ extension ShardReplica {
     defer { settle(into: &output) }
     var entries: Result<ReadEntries, Refusal>?
     for waiting in flight.waiting {
+      guard flight.cuts == log.counters.cuts else {
+        go(waiting, wall: wall, into: &output)
+        continue
+      }
       switch result {
       case .failure(let error) where error.kind == .missing:
         // Retention took the file away meanwhile: planned anew, as a gap if need be.
@@ -153,7 +165,7 @@ extension ShardReplica {
   }
 
   private mutating func wait(_ waiting: ReadDesk.Waiting, for plan: ReadPlan, into output: inout ReplicaOutput) {
-    if let ticket = desk.wait(waiting, for: plan) {
+    if let ticket = desk.wait(waiting, for: plan, cuts: log.counters.cuts) {
       counters.diskReads += 1
       output.reads.append(ReplicaRead(ticket: ticket, plan: plan))
     } else {
@@ -171,7 +183,7 @@ extension ShardReplica {
   }
 
   private func answer(_ scan: Scan, into output: inout ReplicaOutput) {
-    let page = ReadReply.Page(pieces: scan.pieces, upTo: scan.at, committed: committed, gap: gap(of: scan))
+    let page = ReadReply.Page(pieces: scan.pieces, upTo: scan.at, committed: committed, gap: gap(of: scan), isBehind: isBehind)
     let reply = ReadReply(shard: settings.shard, ticket: scan.ticket, result: .success(page))
     output.replies.append(AddressedReply(edge: scan.edge, reply: .read(reply)))
   }
@@ -185,7 +197,7 @@ extension ShardReplica {
       for record in walk.found.reversed() { whole.append(record) }
       let pieces = whole.isEmpty ? [] : [whole.freeze()]
       let reply = ReadReply(
-        shard: settings.shard, ticket: walk.ticket, result: .success(ReadReply.Page(pieces: pieces, upTo: upTo, committed: upTo)))
+        shard: settings.shard, ticket: walk.ticket, result: .success(ReadReply.Page(pieces: pieces, upTo: upTo, committed: upTo, isBehind: isBehind)))
       output.replies.append(AddressedReply(edge: walk.edge, reply: .read(reply)))
     }
   }

@@ -8,6 +8,8 @@ struct Ailment {
   let reason: String
   let incident: UInt64
   var askedAt: Instant?
+  /// Who was heard to lead since.
+  var leader: NodeID?
   /// The leader has agreed and the log is being wiped.
   var isRestarting = false
 }
@@ -39,6 +41,7 @@ extension ShardReplica {
     ailment?.askedAt = now
     var others = group.membership.members
     for member in settings.members.members where !others.contains(member) { others.append(member) }
+    if let leader = known.leader, !others.contains(leader) { others.append(leader) }
     for member in others where member != settings.node {
       output.messages.append(AddressedReplicaMessage(to: member, message: .repair(.ask(incident: known.incident))))
     }
@@ -49,7 +52,8 @@ extension ShardReplica {
     guard isServing, ailment == nil, node != settings.node else { return }
     let membership = group.membership
     if membership.isVoter(node) {
-      if !ailing.contains(node) { ailing.append(node) }
+      ailing.removeAll { $0.node == node }
+      ailing.append((node, incident))
       let rest = membership.voters.filter { $0 != node }
       let target = Membership(voters: rest, learners: membership.learners + [node])
       // While another change is under way it is refused; the replica asks again.
@@ -57,13 +61,7 @@ extension ShardReplica {
       return
     }
     guard membership.contains(node), !membership.isJoint, group.isMembershipCommitted else { return }
-    let session = UInt32(truncatingIfNeeded: incident) | 1
-    // A question that was sent before the answer arrived must not end what goes on since.
-    if sessions.of(node) != session {
-      sessions.name(node, session)
-      group.forget(node)
-    }
-    ailing.removeAll { $0 == node }
+    forgetAcknowledgements(of: node, incident)
     let answer = RepairMessage.begin(term: group.term, incident: incident, last: group.last)
     output.messages.append(AddressedReplicaMessage(to: node, message: .repair(answer)))
   }
@@ -96,10 +94,22 @@ extension ShardReplica {
     output.facts.append(.relearns)
   }
 
+  /// It has no vote: what it had acknowledged counts no more. Once for each incident, as a question may be late.
+  private mutating func forgetAcknowledgements(of node: NodeID, _ incident: UInt64) {
+    ailing.removeAll { $0.node == node }
+    let session = UInt32(truncatingIfNeeded: incident) | 1
+    guard sessions.of(node) != session else { return }
+    sessions.name(node, session)
+    group.forget(node)
+  }
+
   /// Lets learners vote that have the log.
   mutating func promoteLearners(into output: inout ReplicaOutput) {
     guard isServing else { return }
-    let ripe = group.ripeLearners.filter { !ailing.contains($0) }
+    if !ailing.isEmpty, !group.membership.isJoint, group.isMembershipCommitted {
+      for (node, incident) in ailing where !group.membership.isVoter(node) { forgetAcknowledgements(of: node, incident) }
+    }
+    let ripe = group.ripeLearners.filter { learner in !ailing.contains { $0.node == learner } }
     guard !ripe.isEmpty else { return }
     let membership = group.membership
     let target = Membership(voters: membership.voters + ripe, learners: membership.learners.filter { !ripe.contains($0) })

@@ -3,8 +3,8 @@ internal import Feeds
 internal import Raft
 internal import Shard
 
-/// Who may be asked: publishes and new consumers by the leader alone; reads by a replica that leads, or, when nobody is
-/// known to lead, by any that has the log: what is committed stays so.
+/// Who may be asked: publishes, consumers and feeds by the leader alone; single reads by any replica that has the log when
+/// nobody is known to lead: what is committed stays so, though there may be more elsewhere.
 extension ShardReplica {
   /// Whether this replica is all there is.
   var isAlone: Bool { group.membership.voters == [settings.node] && !group.membership.isJoint }
@@ -14,7 +14,7 @@ extension ShardReplica {
 
   var mayRead: Bool {
     if isServing || isAlone { return true }
-    return group.leader == nil && failure == nil && ailment == nil && !isFilling
+    return group.leader == nil && group.membership.isVoter(settings.node) && failure == nil && ailment == nil && !isFilling
   }
 
   /// Whether nobody can know of more than is committed here, so that a cursor beyond it was never given out.
@@ -24,6 +24,7 @@ extension ShardReplica {
 
   mutating func beginServing(into output: inout ReplicaOutput) {
     isServing = true
+    if settings.faults.contains(.keysForgotten) { state.forgetKeys() }
     gate.reset()
     stamped = max(stamped, group.lastTime)
     output.facts.append(.leads(term: group.term))

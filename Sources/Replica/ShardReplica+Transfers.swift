@@ -6,7 +6,7 @@ internal import Shard
 
 /// A read for another replica.
 enum Transfer {
-  case entries(EntryFetch, ReadPlan)
+  case entries(EntryFetch, ReadPlan, cuts: UInt64)
   case snapshot(SnapshotRead, isLast: Bool)
 }
 
@@ -22,7 +22,7 @@ extension ShardReplica {
     guard let plan = log.plan(from: fetch.from, maximumBytes: fetch.maximumBytes) else {
       return group.fetched(fetch, nil, at: clock, into: &consensus)
     }
-    read(plan, for: .entries(fetch, plan), into: &output)
+    read(plan, for: .entries(fetch, plan, cuts: log.counters.cuts), into: &output)
   }
 
   mutating func begin(_ read: SnapshotRead, into output: inout ReplicaOutput) {
@@ -44,8 +44,9 @@ extension ShardReplica {
     let transfer = transfers.remove(at: index).transfer
     guard failure == nil, ailment == nil else { return true }
     switch transfer {
-    case .entries(let fetch, let plan):
-      group.fetched(fetch, entries(plan, result, into: &output), at: clock, into: &consensus)
+    case .entries(let fetch, let plan, let cuts):
+      let found = cuts == log.counters.cuts ? entries(plan, result, into: &output) : nil
+      group.fetched(fetch, found, at: clock, into: &consensus)
     case .snapshot(let read, let isLast):
       // Gone because a newer one took its place, or unreadable: another is tried.
       let bytes: Bytes? = if case .success(let bytes) = result { bytes } else { nil }
@@ -86,7 +87,10 @@ extension ShardReplica {
       return group.snapshotRefused(mark)
     }
     installing = (mark, known.state)
-    log.restart(after: mark.base.offset, snapshot: Snapshot(offset: mark.state, body: body), hardState: nil, into: &output.disk)
+    let voted = group.hardState
+    log.restart(
+      after: mark.base.offset, snapshot: Snapshot(offset: mark.state, body: body),
+      hardState: HardState(term: voted.term, vote: voted.vote), into: &output.disk)
   }
 
   /// The log is empty on the disk and begins after `base`.

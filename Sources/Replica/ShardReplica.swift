@@ -55,8 +55,8 @@ public struct ShardReplica: ~Copyable {
   var wantsSnapshot = false
   /// The disk had no room for term and vote: written again with the next tick.
   var owesHardState = false
-  /// As leader: who asked to be repaired and was not told to begin yet.
-  var ailing: [NodeID] = []
+  /// As leader: who asked to be repaired and still has a vote, or had one when last looked at.
+  var ailing: [(node: NodeID, incident: UInt64)] = []
   var sessions = MemberSessions()
   var heardSession: UInt32 = 0
   var transfers: [(ticket: ReadTicket, transfer: Transfer)] = []
@@ -132,6 +132,7 @@ public struct ShardReplica: ~Copyable {
     clock = now
     log.tick(at: now, into: &output.disk)
     if failure == nil {
+      group.wall = wall
       if ailment == nil { group.tick(at: now, into: &consensus) } else { askForRepair(at: now, into: &output) }
       promoteLearners(into: &output)
     }
@@ -141,13 +142,19 @@ public struct ShardReplica: ~Copyable {
     settle(into: &output)
   }
 
+  /// An edge, or the link to it, is gone: nothing more is pushed to it.
+  public mutating func forget(_ edge: EdgeID) { feeds.remove(edge) }
+
   private mutating func changeInterest(_ change: InterestChange, into output: inout ReplicaOutput) {
-    guard mayRead else {
+    guard isServing || isAlone, change.seen <= committed || knowsTheEnd else {
       output.replies.append(AddressedReply(edge: change.edge, reply: .feedEnded(settings.shard, readRefusal)))
       return
     }
+    if change.restarts { feeds.remove(change.edge) }
     feeds.change(change, committed: committed)
-    let reply = InterestReply(shard: settings.shard, ticket: change.ticket, liveFrom: committed)
+    let isTooLow = settings.faults.contains(.feedLiveTooLow) && committed > .zero
+    let liveFrom = isTooLow ? Offset(committed.value - 1) : committed
+    let reply = InterestReply(shard: settings.shard, ticket: change.ticket, liveFrom: liveFrom)
     output.replies.append(AddressedReply(edge: change.edge, reply: .interest(reply)))
   }
 

@@ -66,6 +66,7 @@ struct SnapshotWork: ~Copyable {
     encoder = nil
     var whole = ByteBuffer()
     swap(&whole, &buffer)
+    ReplicaSnapshot.end(&whole)
     lastSize = whole.count
     finished = Snapshot(offset: offset, body: whole.freeze())
   }

@@ -17,6 +17,8 @@ public struct ShardState {
   public internal(set) var time = WallTime(milliseconds: 0)
   /// Messages applied since the shard began.
   public internal(set) var messages: UInt64 = 0
+  /// Entries that are no messages.
+  var plain = PlainEntries()
   /// Where the next `forgetTopics` begins to look.
   var sweepAt = 0
   /// No forgotten topic had a newer message.
@@ -24,6 +26,9 @@ public struct ShardState {
   private var keyName: [UInt8] = []
 
   public init() {}
+
+  /// For tests of what notices it.
+  package mutating func forgetKeys() { keys = IdempotencyKeys() }
 
   /// Takes one committed entry into the state. Outcomes of commands are appended to `outcomes`.
   ///
@@ -37,8 +42,9 @@ public struct ShardState {
     case .command:
       let commands = try ShardCommand.decode(entry.body)
       for command in commands { outcomes.append(perform(command, at: entry.time)) }
+      plain.note(offset)
     case .nothing, .membership:
-      break
+      plain.note(offset)
     case nil:
       throw .malformedCommand("an entry of an unknown kind")
     }
@@ -75,6 +81,14 @@ public struct ShardState {
 
   /// Whether messages after `offset` on a topic without a head may have existed: its head was forgotten.
   public func mayHaveForgotten(after offset: Offset) -> Bool { forgottenUpTo > offset }
+
+  /// How many messages that `filters` want stood after `from` and up to `to`, whether or not they are still there.
+  /// Nil where that is not known: only when they want every topic of the shard can messages be told by their offsets.
+  public func messages(matching filters: [Filter], after from: Offset, upTo to: Offset) -> UInt64? {
+    guard let others = plain.count(after: from, upTo: to), topics.areAll(matching: filters) else { return nil }
+    if mayHaveForgotten(after: from), !filters.contains(where: \.isEverything) { return nil }
+    return to.value - from.value - others
+  }
 
   /// Whether a sweep that `forgetTopics` began has topics left to look at.
   public var isForgetting: Bool { sweepAt != 0 }

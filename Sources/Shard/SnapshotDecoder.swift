@@ -67,6 +67,17 @@ public struct SnapshotDecoder: ~Copyable {
       state.messages = try reader.u64()
       state.sweepAt = Int(clamping: try reader.u64())
       state.forgottenUpTo = Offset(try reader.u64())
+      state.plain = PlainEntries(unknownUpTo: state.applied)
+    case .plain:
+      let knownAfter = Offset(try reader.u64())
+      let count = Int(try reader.u32())
+      guard count < PlainEntries.keptRuns * 2 else { throw ShardStateError.malformedSnapshot("\(count) runs of plain entries") }
+      var runs: [PlainEntries.Run] = []
+      for _ in 0..<count { runs.append(PlainEntries.Run(first: Offset(try reader.u64()), last: Offset(try reader.u64()))) }
+      guard runs.last.map({ $0.last <= state.applied }) ?? (knownAfter <= state.applied), let plain = PlainEntries(runs: runs, knownAfter: knownAfter) else {
+        throw ShardStateError.malformedSnapshot("plain entries out of order")
+      }
+      state.plain = plain
     case .topic:
       try readTopic(length, &reader)
     case .key:

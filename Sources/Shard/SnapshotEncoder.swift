@@ -76,6 +76,14 @@ public struct SnapshotEncoder {
       buffer.append(littleEndian: UInt64(state.sweepAt))
       buffer.append(littleEndian: state.forgottenUpTo.value)
     }
+    SnapshotEncoder.item(.plain, into: &buffer) { buffer in
+      buffer.append(littleEndian: state.plain.knownAfter.value)
+      buffer.append(littleEndian: UInt32(state.plain.runs.count))
+      for run in state.plain.runs {
+        buffer.append(littleEndian: run.first.value)
+        buffer.append(littleEndian: run.last.value)
+      }
+    }
   }
 
   private func writeTopic(_ index: Int, into buffer: inout ByteBuffer) {

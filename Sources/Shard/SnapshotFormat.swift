@@ -7,6 +7,7 @@ internal import Core
 /// topic      name, u64 newest, u32 count, the retained record if there is one
 /// key        name, u64 offset, i64 time                     oldest first
 /// consumer   name, filters, cursor, i64 created, i64 updated
+/// plain      u64 known after, u32 count, then u64 first, u64 last each          not in every snapshot
 /// end        u64 topics, u64 keys, u64 consumers
 /// ```
 enum SnapshotFormat {
@@ -21,5 +22,6 @@ enum SnapshotFormat {
     case key = 3
     case consumer = 4
     case end = 5
+    case plain = 6
   }
 }

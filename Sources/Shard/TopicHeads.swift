@@ -107,7 +107,22 @@ public struct TopicHeads {
   }
 }
 
+extension Filter {
+  /// `#`: all that is published, for what begins with `$` is not kept in a shard's log.
+  var isEverything: Bool { description == "#" }
+}
+
 extension TopicHeads {
+  /// More topics than this are not looked at to find out whether all are wanted.
+  static let mostCompared = 1 << 16
+
+  /// Whether the filters want every topic; false too where there are too many to look at.
+  func areAll(matching filters: [Filter]) -> Bool {
+    if filters.contains(where: \.isEverything) { return true }
+    guard table.count <= Self.mostCompared else { return false }
+    return (0..<table.count).allSatisfy { index in table.withKey(at: index) { topic in filters.contains { $0.matches(topic) } } }
+  }
+
   /// The indices of all topics that any of `filters` wants, each once: a look-up per exact filter, one scan over
   /// all topics if there are wildcards.
   public func indices(matching filters: [Filter]) -> [Int] {

@@ -9,6 +9,7 @@ enum Command: String, CaseIterable {
   case consumers
   case status
   case bench
+  case sim
 
   static let version = "0.1.0"
 
@@ -27,6 +28,7 @@ enum Command: String, CaseIterable {
     case .consumers: "consumers"
     case .status: "status [--watch]"
     case .bench: "bench SCENARIO"
+    case .sim: "sim --seed N"
     }
   }
 
@@ -38,6 +40,7 @@ enum Command: String, CaseIterable {
     case .consumers: "list, show, reset and delete durable consumers"
     case .status: "the cluster, as a table"
     case .bench: "measure: fanout, publish, idle, storm"
+    case .sim: "simulate whole clusters and break them"
     }
   }
 
@@ -79,6 +82,7 @@ enum Command: String, CaseIterable {
       case .consumers: try ConsumersCommand.run(words)
       case .status: try StatusCommand.run(words)
       case .bench: try BenchCommand.run(words)
+      case .sim: try SimCommand.run(words)
       }
     } catch let error as UsageError {
       Console.show(problem: error.problem, hint: error.hint)

@@ -22,7 +22,7 @@ enum PubCommand {
     ] + NodeConnection.options,
     operands: 1...2,
     notes: [
-      "Without MESSAGE, standard input to its end is one message. With '-', every line is a message of its own; lines carry "
+      "Without MESSAGE, standard input to its end is one message; it must not be empty ('' publishes an empty one). With '-', every line is a message of its own; lines carry "
         + "keys, so that a broken connection neither loses nor doubles one."
     ],
     examples: ["tidings pub orders/42 '{\"state\":\"paid\"}' --type application/json", "seq 1000 | tidings pub numbers -"])
@@ -82,9 +82,12 @@ enum PubCommand {
     guard isatty(0) == 0 else {
       throw UsageError("there is no message", hint: "write it behind the topic, or pipe it in")
     }
-    do throws(FileProblem) {
-      return try WholeFile.read(descriptor: 0, atMost: LinePublisher.maximumLineSize)
-    } catch {
+    do {
+      let message = try WholeFile.read(descriptor: 0, atMost: LinePublisher.maximumLineSize)
+      // What comes out empty is a pipe that failed, far more often than a message that was meant.
+      guard !message.isEmpty else { throw UsageError("there is no message: standard input is empty", hint: "for an empty message write ''") }
+      return message
+    } catch let error as FileProblem {
       throw ClientFailure.input(reason: error.reason)
     }
   }

@@ -18,7 +18,7 @@ enum SubCommand {
       OptionDescription(
         "cursor-file", "FILE",
         "start behind the cursor kept in this file, and keep it up to date: kill it, start it, nothing is missed"),
-      OptionDescription("consumer", "NAME", "start where the node remembers this durable consumer to be"),
+      OptionDescription("consumer", "NAME", "start where the node remembers this durable consumer to be; a new one begins at --since"),
       OptionDescription(switch: "retained", "first the current value of every matching topic"),
       OptionDescription("count", "COUNT", letter: "n", "stop after so many messages"),
       OptionDescription(switch: "json", "print whole events instead of payloads"),
@@ -58,6 +58,13 @@ enum SubCommand {
   }
 
   private static func start(_ arguments: Arguments) throws(UsageError) -> FollowRequest.Start {
+    if let name = arguments.text("consumer"), let since = arguments.text("since"), !["last", "cursor"].contains(where: { arguments.text($0) != nil }) {
+      _ = try Moment.start(since, option: "--since")
+      guard arguments.text("cursor-file") == nil else {
+        throw UsageError("--consumer and --cursor-file both keep a place", hint: "leave out one of them")
+      }
+      return .consumer(name, since: since)
+    }
     let given = starts.filter { arguments.text($0) != nil }
     if given.count > 1 {
       throw UsageError("--\(given[0]) and --\(given[1]) both say where to start", hint: "leave out one of them")
@@ -66,7 +73,7 @@ enum SubCommand {
       throw UsageError("--consumer and --cursor-file both keep a place", hint: "leave out one of them")
     }
     if let count = try arguments.number("last", in: 1...1_000_000) { return .last(count) }
-    if let name = arguments.text("consumer") { return .consumer(name) }
+    if let name = arguments.text("consumer") { return .consumer(name, since: nil) }
     if let cursor = arguments.text("cursor") {
       do throws(CursorError) {
         _ = try Cursor(parsing: cursor)

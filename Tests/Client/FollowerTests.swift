@@ -75,8 +75,10 @@ struct FollowerTests {
     #expect(server.requests.first?.contains("cursor=\(Self.second)") == true)
     #expect(server.requests.first?.contains("last=") == false)
     #expect(
-      FollowRequest(filters: ["t"], start: .consumer("c 1")).target(resumingAt: Self.first)
+      FollowRequest(filters: ["t"], start: .consumer("c 1", since: nil)).target(resumingAt: Self.first)
         == "/v1/events?topic=t&format=json&consumer=c%201")
+    #expect(
+      FollowRequest(filters: ["t"], start: .consumer("c", since: "earliest")).target(resumingAt: nil) == "/v1/events?topic=t&format=json&consumer=c&since=earliest")
   }
 
   @Test("a gap is told in words, and in the output when that is JSON")

@@ -116,4 +116,53 @@ struct LimitTests {
     harness.settle()
     #expect(harness.edge.connectionCount == 0)
   }
+
+  @Test("Whoever follows the status hears that the connection lives, though nothing changes")
+  func statusHeartbeat() throws {
+    let harness = try EdgeHarness()
+    let client = try harness.connect(sending: request("/v1/cluster/events", eventStream))
+    _ = client.take()
+    harness.pass(.seconds(33))
+    #expect(client.take().times(of: ":\n\n") == 2)
+  }
+
+  @Test("What expired on its way to the edge is not delivered, and what follows it is")
+  func expired() throws {
+    let harness = try EdgeHarness(shards: 1)
+    let stream = try harness.connect(sending: request("/v1/events?topic=x", eventStream))
+    for (payload, lifetime) in [("short", 1000), ("long", 60_000)] as [(String, UInt32)] {
+      let batch = PublishBatch(edge: EdgeID(99))
+      var draft = RecordDraft()
+      draft.flags = .text
+      draft.timeToLiveMilliseconds = lifetime
+      draft.encode(topic: "x", payload: Array(payload.utf8), into: &batch.records)
+      batch.entries.append(PublishEntry(ticket: Ticket(0), length: batch.records.count, wantsAnswer: false))
+      harness.shards[0].publish(batch, at: harness.loop.wallTime)
+    }
+    harness.loop.move(by: .seconds(2))
+    harness.settle()
+    #expect(stream.events().map(\.data) == ["long"])
+  }
+
+  @Test("The limit of connections holds for all reactors together, not for a part of it each")
+  func sharedLimit() throws {
+    let budget = ConnectionBudget(limit: 3)
+    let first = try EdgeHarness { $0.connectionBudget = budget }
+    let second = try EdgeHarness { $0.connectionBudget = budget }
+    let clients = try [first, first, first].map { try $0.connect(sending: request("/healthz")) }
+    #expect(clients.allSatisfy { $0.answers().map(\.status) == [200] })
+    let refused = try second.connect()
+    second.settle()
+    #expect(refused.answers().map(\.status) == [503])
+    clients[0].close()
+    first.settle()
+    #expect(try second.connect(sending: request("/healthz")).answers().map(\.status) == [200])
+  }
+}
+
+extension String {
+  /// How often `part` is in it.
+  fileprivate func times(of part: String) -> Int {
+    indices.count { self[$0...].hasPrefix(part) }
+  }
 }

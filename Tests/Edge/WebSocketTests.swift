@@ -99,7 +99,7 @@ struct WebSocketTests {
     harness.settle()
     let messages = client.messages()
     #expect(messages.contains { $0.contains("\"resumed\":true") })
-    #expect(messages.contains { $0.contains("\"op\":\"gap\",\"reason\":\"expired\"") })
+    #expect(messages.contains { $0.contains("\"op\":\"gap\",\"id\":\"s\",\"reason\":\"expired\"") })
     #expect(events(client) == ["2", "3", "4", "5"])
   }
 

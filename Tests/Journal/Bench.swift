@@ -11,8 +11,23 @@ struct Bench: ~Copyable {
   var facts: [JournalFact] = []
   /// Batches handed out and not carried out yet.
   var waiting: [DiskBatch] = []
-  /// Every entry appended, by offset.
+  /// Every entry appended and not cut off, by offset.
   var appended: [UInt64: [UInt8]] = [:]
+  /// Of what is appended; entries of different terms differ.
+  var term: UInt64 = 1
+  /// What a crash may lead to beside `appended`.
+  var alternatives: [Alternative] = []
+  /// The log begins behind this.
+  var base: UInt64 = 0
+  /// The snapshot the log began with.
+  var snapshot: Offset?
+  /// What opening told beside the log.
+  var hardState: HardStateFinding
+  var foundSnapshot: Snapshot?
+  var foundCommitted: Offset
+  var replaced: [JournalFileName]
+  /// Changes batches before they are carried out.
+  var sabotage: ((inout DiskBatch) -> Void)?
   let settings: JournalSettings
 
   static var small: JournalSettings {
@@ -28,10 +43,15 @@ struct Bench: ~Copyable {
 
   init(disk: SimulatedDisk = SimulatedDisk(), settings: JournalSettings = Bench.small) throws {
     var disk = disk
+    disk.putsSyncsOff = false
     let opening = try JournalLog.open(disk: &disk, settings: settings)
     self.disk = disk
     self.settings = settings
     verdict = opening.verdict
+    hardState = opening.hardState
+    foundSnapshot = opening.snapshot
+    foundCommitted = opening.committed
+    replaced = opening.replaced
     log = opening.log
   }
 
@@ -43,7 +63,7 @@ struct Bench: ~Copyable {
       let start = buffer.count
       RecordDraft().encode(topic: topic, payload: payload, into: &buffer)
       buffer.withUnsafeMutableBytes { all in
-        RecordStamp(offset: offset, previous: .zero, time: WallTime(milliseconds: time), term: 1)
+        RecordStamp(offset: offset, previous: .zero, time: WallTime(milliseconds: time), term: term)
           .stamp(all.baseAddress! + start)
         appended[offset.value] = Array(all[start...])
       }
@@ -72,7 +92,10 @@ struct Bench: ~Copyable {
   }
 
   mutating func collect() {
-    waiting += output.batches
+    for var batch in output.batches {
+      sabotage?(&batch)
+      waiting.append(batch)
+    }
     facts += output.facts
     output.removeAll()
   }
@@ -83,27 +106,59 @@ struct Bench: ~Copyable {
   }
 
   mutating func runOne() {
-    let batch = waiting.removeFirst()
-    do throws(DiskError) {
-      for operation in batch.operations { try disk.perform(operation) }
-      log.completed(batch.ticket, into: &output)
-    } catch {
-      log.failed(batch.ticket, error, into: &output)
+    runRound(of: 1)
+  }
+
+  /// Carries out some batches, syncs what is left, and answers them all.
+  mutating func runRound(of count: Int, afterEach check: ((borrowing Bench) -> Void)? = nil) {
+    let round = waiting.prefix(count)
+    waiting.removeFirst(round.count)
+    var answers: [(JournalTicket, DiskError?)] = []
+    for batch in round {
+      var failure: DiskError?
+      for operation in batch.operations where failure == nil {
+        do throws(DiskError) { try disk.perform(operation) } catch { failure = error }
+        check?(self)
+      }
+      answers.append((batch.ticket, failure))
+      // What a fatal failure leaves is unknown; nothing after it is carried out.
+      if let failure, failure.kind != .noSpace { break }
     }
+    do throws(DiskError) { try disk.sync() } catch { Issue.record("a sync failed: \(error)") }
+    for (ticket, error) in answers {
+      alternatives.removeAll { $0.until == ticket && error == nil }
+      if let error { log.failed(ticket, error, into: &output) } else { log.completed(ticket, into: &output) }
+    }
+    if output.facts.contains(where: { if case .restarted = $0 { true } else { false } }) { alternatives = [] }
     collect()
+    check?(self)
   }
 
   /// Carries out only the first operations of the next batch, as a crash in the middle would.
   mutating func runPart(_ count: Int) throws {
     guard let batch = waiting.first else { return }
-    for operation in batch.operations.prefix(count) { try disk.perform(operation) }
+    for operation in batch.operations.prefix(count) {
+      do throws(DiskError) { try disk.perform(operation) } catch {
+        guard error.kind == .noSpace else { throw error }
+        return
+      }
+    }
   }
 
   mutating func reopen() throws {
     waiting = []
+    alternatives = []
     output.removeAll()
+    // Opening waits for every sync.
+    let putsSyncsOff = disk.putsSyncsOff
+    disk.putsSyncsOff = false
+    defer { disk.putsSyncsOff = putsSyncsOff }
     let opening = try JournalLog.open(disk: &disk, settings: settings)
     verdict = opening.verdict
+    hardState = opening.hardState
+    foundSnapshot = opening.snapshot
+    foundCommitted = opening.committed
+    replaced = opening.replaced
     log = opening.log
   }
 

@@ -17,6 +17,9 @@ struct SimulatedDisk: Disk {
   /// The operation with this number, counted from now, fails like this.
   var failing: (after: Int, error: DiskError)?
   var performed: [DiskOperation] = []
+  /// Syncs wait for the next operation that everything must be durable before, as the real writer's do.
+  var putsSyncsOff = false
+  private var putOff: [JournalFileName] = []
 
   var used: Int { files.values.reduce(0) { $0 + $1.bytes.count } }
 
@@ -35,8 +38,16 @@ struct SimulatedDisk: Disk {
       failing = after == 0 ? nil : (after - 1, error)
       if after == 0 { throw error }
     }
-    try carryOut(operation)
+    if operation.isBarrier { try sync() }
+    if putsSyncsOff, case .sync(let name) = operation { putOff.append(name) } else { try carryOut(operation) }
     performed.append(operation)
+  }
+
+  /// What was put off happens.
+  mutating func sync() throws(DiskError) {
+    let names = putOff
+    putOff = []
+    for name in names { try carryOut(.sync(name)) }
   }
 
   private mutating func carryOut(_ operation: DiskOperation) throws(DiskError) {
@@ -60,6 +71,7 @@ struct SimulatedDisk: Disk {
       guard let file = files[name] else { throw DiskError(.missing, operation: "sync", file: name) }
       files[name]!.durable = file.bytes
     case .truncate(_, let length):
+      precondition(length <= files[name]!.bytes.count, "a cut that makes a file longer")
       files[name]!.bytes.removeLast(files[name]!.bytes.count - length)
       files[name]!.durable = files[name]!.bytes
     case .delete: files[name] = nil
@@ -74,8 +86,10 @@ struct SimulatedDisk: Disk {
     guard count <= 0 || used + count <= capacity else { throw DiskError(.noSpace, operation: "reserve", file: name) }
   }
 
-  /// Power is cut: each sector that was not synced is as it was, or as it was to be, or as it was up to some byte.
+  /// Power is cut: each sector that was not synced is as it was, or as it was to be; of the mark, which relies on no
+  /// sector, also new up to some byte only.
   mutating func crash(_ generator: inout TestGenerator) {
+    putOff = []
     for (name, file) in files.sorted(by: { $0.key.text < $1.key.text }) where file.bytes != file.durable {
       var old = file.durable
       if generator.below(2) == 0 || old.count == file.bytes.count {
@@ -83,7 +97,9 @@ struct SimulatedDisk: Disk {
       }
       for start in stride(from: 0, to: old.count, by: Self.sector) {
         let range = start..<min(start + Self.sector, old.count)
-        if generator.below(2) == 0 { old.replaceSubrange(range, with: file.bytes[range]) }
+        guard generator.below(2) == 0 else { continue }
+        let torn = name == .mark && generator.below(2) == 0 ? start..<start + min(range.count, generator.below(100)) : range
+        old.replaceSubrange(torn, with: file.bytes[torn])
       }
       files[name] = File(bytes: old, durable: old)
     }

@@ -34,6 +34,7 @@ class UsageTests(unittest.TestCase):
             (["serve", "--shards", "0"], "--shards"), (["serve", "--shards", "many"], "--shards"), (["serve", "--retention", "soon"], "--retention"), (["serve", "--durability", "maybe"], "--durability"),
             (["serve", "--auth", "jwt"], "--auth"), (["serve", "--join", "127.0.0.1:1"], "--join"), (["serve", "extra"], "extra"), (["sub"], "FILTER"), (["sub", "a/#/b"], "last level"),
             (["pub"], "TOPIC"), (["pub", "a/+", "x"], "wildcards"), (["sub", "a", "--since", "yesterday"], "--since"), (["sub", "a", "--cursor", "x"], "cursor"), (["status", "--url", "ftp://a"], "ftp"),
+            (["pub", "a"], "empty"), (["sub", "a", "--consumer", "c", "--last", "2"], "--consumer"), (["sub", "a", "--consumer", "c", "--since", "yesterday"], "--since"),
         ]:
             with self.subTest(" ".join(arguments)):
                 code, out, err = run(*arguments)
@@ -188,6 +189,10 @@ class CommandTests(unittest.TestCase):
         self.assertIn("healthy", self.run_here("status")[1])
         self.assertEqual(json.loads(self.run_here("status", "--json")[1])["cluster"]["state"], "healthy")
         self.assertIn("billing", self.run_here("consumers")[1])
+        # A new consumer begins where it is told to, an old one where it was.
+        self.assertEqual(self.run_here("pub", "consumed/new", "first")[0], 0)
+        self.assertEqual(self.run_here("sub", "consumed/new", "--consumer", "fresh", "--since", "earliest", "-n", "1")[1], "first\n")
+        self.assertEqual(self.run_here("consumers", "delete", "fresh")[0], 0)
         self.assertEqual(self.run_here("consumers", "reset", "billing", "--since", "earliest")[0], 0)
         self.assertEqual(self.run_here("consumers", "delete", "billing")[0], 0)
         self.assertNotIn("billing", self.run_here("consumers")[1])

@@ -2,47 +2,9 @@ import Core
 
 @testable import Raft
 
-/// Which faults a run has, and how many: each seed picks its own mix.
-struct FaultMix {
-  /// In a thousand messages.
-  var loss = 0
-  var duplication = 0
-  /// How far from the front of a queue the next message may be taken.
-  var reordering = 1
-  /// In ten thousand steps.
-  var powerCuts = 0
-  var kills = 0
-  var partitions = 0
-  var pauses = 0
-  var membershipChanges = 0
-  var transfers = 0
-  var snapshots = 0
-  var proposals = 300
-  /// Of a hundred events of the disk or the network, so many are the disk's.
-  var diskShare = 30
-
-  init() {}
-
-  init(_ random: inout SeededGenerator) {
-    func some(_ most: Int, _ random: inout SeededGenerator) -> Int { random.below(2) == 0 ? 0 : random.below(most + 1) }
-    loss = some(50, &random)
-    duplication = some(100, &random)
-    reordering = 1 + some(30, &random)
-    powerCuts = some(12, &random)
-    kills = some(12, &random)
-    partitions = some(12, &random)
-    pauses = some(12, &random)
-    membershipChanges = some(40, &random)
-    transfers = some(30, &random)
-    snapshots = some(60, &random)
-    proposals = 50 + random.below(800)
-    diskShare = 5 + random.below(45)
-  }
-}
-
 /// A cluster of five whose every step is drawn from a seed, checked as it goes.
 final class Exploration {
-  private struct Envelope {
+  struct Envelope {
     var from: Int
     var to: Int
     var message: RaftMessage
@@ -52,32 +14,61 @@ final class Exploration {
   /// More are not kept on their way: the oldest are lost.
   private static let networkLimit = 400
 
-  private var random: SeededGenerator
-  private var mix: FaultMix
+  var random: SeededGenerator
+  var mix: FaultMix
   let ledger = Ledger()
   private(set) var nodes: [TestNode] = []
-  private var network: [Envelope] = []
+  var network: [Envelope] = []
   /// `blocked[from * size + to]`
-  private var blocked: [Bool]
-  private var pausedUntil: [Instant]
-  private var clock = Instant.zero
-  private var proposed = 0
+  var blocked: [Bool]
+  var pausedUntil: [Instant]
+  /// Until then the disk finishes nothing.
+  var stalledUntil: [Instant]
+  /// What is to happen at a step to come.
+  private var coming: [(step: Int, happens: (Exploration) -> Void)] = []
+  /// The leader that nobody hears.
+  var muted: Int?
+  private var buffer = ByteBuffer()
+  /// Whether a promise made too early is a violation at once, or only when it is broken and something comes of it.
+  var watchesPromises = true
+  var clock = Instant.zero
+  var proposed = 0
   private(set) var steps = 0
   /// Stands for everything that happened, in order.
   private(set) var traceHash: UInt64 = 0
   private(set) var leaderships = 0
-  private(set) var restarts = 0
+  var restarts = 0
+
+  /// Is told what happens, step by step, for whoever has to find out why.
+  var teller: ((String) -> Void)?
+
+  func tell(_ line: @autoclosure () -> String) {
+    if let teller { teller("\(steps) \(clock.nanoseconds / 1_000_000)ms \(line())") }
+  }
 
   init(seed: UInt64, faults: RaftFaults = [], mix chosen: FaultMix? = nil) {
     random = SeededGenerator(seed: seed)
     mix = chosen ?? FaultMix(&random)
     blocked = [Bool](repeating: false, count: Exploration.size * Exploration.size)
     pausedUntil = [Instant](repeating: .zero, count: Exploration.size)
+    stalledUntil = pausedUntil
     let ids = (1...Exploration.size).map { NodeID(UInt64($0)) }
-    let voters = random.below(3) == 0 ? 3 : Exploration.size
+    let voters = random.below(2) == 0 ? 3 : Exploration.size
     let membership = Membership(voters: Array(ids.prefix(voters)), learners: Array(ids.dropFirst(voters)))
+    // Small numbers make rare meetings likely; every replica of a group has the same.
+    let appendBytes = [60, 60, 120, 300][random.below(4)]
+    let heartbeat = 50 + random.below(50)
+    let electionMinimum = heartbeat * (2 + random.below(3))
+    let electionMaximum = electionMinimum + 50 + random.below(300)
     for id in ids {
-      let node = TestNode(id, membership: membership, seed: random.next(), ledger: ledger) { $0.faults = faults }
+      let node = TestNode(id, membership: membership, seed: random.next(), ledger: ledger) { settings in
+        settings.faults = faults
+        settings.maximumAppendBytes = appendBytes
+        settings.heartbeatEvery = .milliseconds(heartbeat)
+        settings.electionMinimum = .milliseconds(electionMinimum)
+        settings.electionMaximum = .milliseconds(electionMaximum)
+        settings.leaseMargin = .milliseconds(heartbeat / 4)
+      }
       node.isDiskSlow = true
       nodes.append(node)
       node.start(at: clock)
@@ -95,9 +86,11 @@ final class Exploration {
   /// Ends all faults and runs until everything proposed at the end is applied everywhere; false if that takes too long.
   func heal() -> Bool {
     mix = FaultMix()
+    coming = []
     for index in blocked.indices { blocked[index] = false }
     for index in nodes.indices {
       pausedUntil[index] = clock
+      stalledUntil[index] = clock
       if !nodes[index].isUp { restart(index) }
     }
     let limit = clock + .seconds(60)
@@ -122,7 +115,8 @@ final class Exploration {
 
   private func step() {
     steps += 1
-    clock = clock + TimeSpan(nanoseconds: Int64(random.below(2_000_000)))
+    clock = clock + TimeSpan(nanoseconds: Int64(random.below(mix.stepMicroseconds)) * 1000)
+    if let place = coming.firstIndex(where: { $0.step <= steps }) { return coming.remove(at: place).happens(self) }
     let draw = random.below(10_000)
     if draw < mix.proposals { return propose() }
     var bound = mix.proposals
@@ -130,14 +124,21 @@ final class Exploration {
       bound += weight
       return draw < bound
     }
-    if falls(mix.powerCuts) { return losePower() }
-    if falls(mix.kills) { return kill() }
+    if falls(mix.powerCuts + mix.kills + mix.partitions), someLeader() == nil, random.below(4) != 0 {
+      // Nothing is learned from a cluster that never comes to anything.
+      return mend()
+    }
+    bound = mix.proposals
+    if falls(mix.powerCuts) { return strike { losePower($0) } }
+    if falls(mix.kills) { return strike { kill($0) } }
     if falls(mix.partitions) { return partition() }
-    if falls(mix.pauses) { return pausedUntil[random.below(nodes.count)] = clock + .milliseconds(random.below(2000)) }
+    if falls(mix.pauses) { return strike { pausedUntil[$0] = clock + .milliseconds(random.below(2000)) } }
+    if falls(mix.diskStalls) { return strike { stalledUntil[$0] = clock + .milliseconds(random.below(3000)) } }
+    if falls(mix.plots) { return plot() }
     if falls(mix.membershipChanges) { return changeMembership() }
     if falls(mix.transfers) { return transfer() }
     if falls(mix.snapshots) { return takeSnapshot(random.below(nodes.count)) }
-    if falls(mix.powerCuts + mix.kills > 0 ? 40 : 0) { return restartOne() }
+    if falls(mix.powerCuts + mix.kills > 0 ? 150 : 0) { return restartOne() }
     if falls(600) { return tick() }
     if random.below(100) < mix.diskShare || network.isEmpty {
       if !disk() { tick() }
@@ -153,14 +154,14 @@ final class Exploration {
     }
   }
 
-  private func isAwake(_ index: Int) -> Bool { nodes[index].isUp && pausedUntil[index] <= clock }
+  func isAwake(_ index: Int) -> Bool { nodes[index].isUp && pausedUntil[index] <= clock }
 
   /// Lets one disk do something; false if none has anything to do.
   private func disk() -> Bool {
     let first = random.below(nodes.count)
     for index in (0..<nodes.count).map({ (first + $0) % nodes.count }) {
       let node = nodes[index]
-      guard node.isUp, !node.disk.isIdle else { continue }
+      guard node.isUp, !node.disk.isIdle, stalledUntil[index] <= clock else { continue }
       // Term and vote, and the log, are written beside each other.
       let isHardState = node.disk.logQueue.isEmpty || (!node.disk.hardStateQueue.isEmpty && random.below(2) == 0)
       if isHardState { node.completeHardState(at: clock) } else { node.completeLog(at: clock) }
@@ -177,12 +178,13 @@ final class Exploration {
     guard random.below(1000) >= mix.loss, !blocked[envelope.from * Exploration.size + envelope.to], isAwake(envelope.to) else { return }
     let node = nodes[envelope.to]
     note(UInt64(envelope.from * 16 + envelope.to))
+    tell("\(envelope.from + 1)→\(envelope.to + 1) \(envelope.message.words)")
     node.machine.receive(envelope.message, from: nodes[envelope.from].id, at: clock, into: &node.output)
     collect(envelope.to)
   }
 
   /// Draws the consequences of one event at one node.
-  private func collect(_ index: Int) {
+  func collect(_ index: Int) {
     let node = nodes[index]
     while true {
       node.askDisk()
@@ -190,6 +192,7 @@ final class Exploration {
       guard !output.isEmpty else { return }
       node.output.removeAll()
       ledger.check(facts: output.facts, at: node.id)
+      for fact in output.facts { tell("  \(index + 1) \(fact.words)") }
       for fact in output.facts { consider(fact, at: index) }
       if let offset = output.committed { commit(offset, at: index) }
       for message in output.messages { post(message.message, from: index, to: message.to) }
@@ -205,154 +208,47 @@ final class Exploration {
   }
 
   private func consider(_ fact: RaftFact, at index: Int) {
+    if case .snapshotInstalled(let mark) = fact { applied[index] = max(applied[index], mark.state) }
     guard case .becameLeader(let term, _) = fact else { return }
     leaderships += 1
+    strike(newLeader: index)
     note(term)
     ledger.check(leader: nodes[index].id, term: term, log: nodes[index].disk.cached)
-    for other in nodes.indices where other != index && nodes[other].isUp && nodes[other].machine.leaseholds(at: clock) {
+    // One elected late in an earlier term than the holder's commits nothing.
+    for other in nodes.indices
+    where other != index && nodes[other].isUp && nodes[other].machine.term < term && nodes[other].machine.leaseholds(at: clock) {
       ledger.fail("lease: \(nodes[other].id.short) holds one while \(nodes[index].id.short) is elected in term \(term)")
     }
   }
 
-  private var applied = [Offset](repeating: .zero, count: Exploration.size)
+  /// What this process told before needs no second look.
+  var checked = [Offset](repeating: .zero, count: Exploration.size)
+  /// What the state machine has: the entries, and the snapshot it began with.
+  var applied = [Offset](repeating: .zero, count: Exploration.size)
 
   private func commit(_ offset: Offset, at index: Int) {
     note(offset.value)
+    tell("  \(index + 1) commits up to \(offset)")
     let node = nodes[index]
-    // What this process told before needs no second look.
-    ledger.check(committed: offset, after: applied[index], log: node.disk.cached, at: node.id, term: node.machine.term)
-    applied[index] = offset
+    if applied[index] < node.disk.cached.base.offset {
+      ledger.fail("\(node.id.short) passes over entries \(applied[index].next) to \(node.disk.cached.base.offset)")
+    }
+    ledger.check(committed: offset, after: checked[index], log: node.disk.cached, at: node.id, term: node.machine.term)
+    checked[index] = offset
+    applied[index] = max(applied[index], offset)
   }
 
+  /// Sent as bytes, so that the trace is what would have been on the wire.
   private func post(_ message: RaftMessage, from: Int, to node: NodeID) {
+    if watchesPromises { ledger.check(promise: message, disk: nodes[from].disk, at: nodes[from].id) }
     if network.count >= Exploration.networkLimit { network.removeFirst(Exploration.networkLimit / 4) }
-    note(message.digest)
+    buffer.removeAll()
+    message.encode(into: &buffer)
+    note(UInt64(buffer.withUnsafeBytes { CRC32C.of($0) }))
     network.append(Envelope(from: from, to: Int(node.value) - 1, message: message))
   }
 
-  private func note(_ value: UInt64) { traceHash = StableHash.mixed(traceHash, value) }
-}
+  func later(_ count: Int, _ happens: @escaping (Exploration) -> Void) { coming.append((steps + count, happens)) }
 
-extension Exploration {
-  private func propose() {
-    let index = random.below(nodes.count)
-    guard isAwake(index), nodes[index].machine.role == .leader else { return }
-    let node = nodes[index]
-    let count = 1 + random.below(4)
-    let payloads = (0..<count).map { _ in
-      proposed += 1
-      return "\(proposed)"
-    }
-    let entries = TestNode.entries(payloads, from: node.machine.last.next, term: node.machine.term)
-    _ = node.machine.propose(entries, at: clock, into: &node.output)
-    collect(index)
-  }
-
-  private func losePower() {
-    let index = random.below(nodes.count)
-    guard nodes[index].isUp else { return }
-    nodes[index].stop()
-    nodes[index].disk.losePower(&random)
-    note(1)
-  }
-
-  private func kill() {
-    let index = random.below(nodes.count)
-    guard nodes[index].isUp else { return }
-    nodes[index].stop()
-    nodes[index].disk.loseProcess()
-    // Often the machine goes down a little later.
-    if random.below(4) == 0 { nodes[index].disk.losePower(&random) }
-    note(2)
-  }
-
-  private func restartOne() {
-    let index = random.below(nodes.count)
-    if !nodes[index].isUp { restart(index) }
-  }
-
-  private func restart(_ index: Int) {
-    restarts += 1
-    applied[index] = .zero
-    nodes[index].start(at: clock)
-    collect(index)
-  }
-
-  private func partition() {
-    for link in blocked.indices { blocked[link] = false }
-    switch random.below(4) {
-    case 0: break
-    case 1:
-      // Two sides.
-      let side = random.next()
-      for from in nodes.indices {
-        for to in nodes.indices where side >> from & 1 != side >> to & 1 { blocked[from * Exploration.size + to] = true }
-      }
-    case 2:
-      // One node hears nobody, or nobody hears it, or both.
-      let alone = random.below(nodes.count)
-      let manner = random.below(3)
-      for other in nodes.indices {
-        if manner != 0 { blocked[alone * Exploration.size + other] = true }
-        if manner != 1 { blocked[other * Exploration.size + alone] = true }
-      }
-    default:
-      for link in blocked.indices { blocked[link] = random.below(3) == 0 }
-    }
-  }
-
-  private func changeMembership() {
-    let index = random.below(nodes.count)
-    guard isAwake(index), nodes[index].machine.role == .leader else { return }
-    var ids = nodes.map(\.id)
-    for place in ids.indices.dropLast() { ids.swapAt(place, place + random.below(ids.count - place)) }
-    let voters = 2 + random.below(4)
-    let learners = random.below(ids.count - voters + 1)
-    let target = Membership(voters: Array(ids.prefix(voters)), learners: Array(ids.dropFirst(voters).prefix(learners)))
-    _ = nodes[index].machine.changeMembership(to: target, at: clock, into: &nodes[index].output)
-    collect(index)
-  }
-
-  private func transfer() {
-    let index = random.below(nodes.count)
-    guard isAwake(index), nodes[index].machine.role == .leader else { return }
-    let target = random.below(2) == 0 ? nil : nodes[random.below(nodes.count)].id
-    _ = nodes[index].machine.transferLeadership(to: target, at: clock, into: &nodes[index].output)
-    collect(index)
-  }
-
-  private func takeSnapshot(_ index: Int) {
-    let node = nodes[index]
-    guard node.isUp, node.disk.isIdle else { return }
-    let cached = node.disk.cached
-    let state = min(node.machine.committed, node.machine.durable)
-    guard state > cached.base.offset, state >= (cached.snapshot?.state ?? .zero) else { return }
-    // The log keeps some of its past, or none.
-    let base = Offset(state.value - UInt64(random.below(Int(state.value - cached.base.offset.value) + 1)))
-    let term = node.machine.term(at: base)!
-    let mark = SnapshotMark(state: state, base: LogPosition(offset: base, term: term), membership: node.disk.membership(at: base))
-    node.disk.keepSnapshot(mark)
-    node.machine.snapshotTaken(state)
-    node.machine.compacted(upTo: base)
-  }
-}
-
-extension RaftMessage {
-  /// Few bits of every message, for the hash of a trace.
-  var digest: UInt64 {
-    switch self {
-    case .preVote(let request): request.term << 4 | 1
-    case .preVoteReply(let reply): reply.term << 4 | 2
-    case .vote(let request): request.term << 4 | 3
-    case .voteReply(let reply): reply.term << 5 | (reply.isGranted ? 16 : 0) | 4
-    case .append(let append): append.previous.offset.value << 24 ^ UInt64(append.entries.count) << 4 | 5
-    case .appendReply(let reply): reply.durable.value << 24 ^ reply.received.value << 4 | 6
-    case .appendRejection(let rejection): rejection.hint.offset.value << 4 | 7
-    case .snapshotChunk(let chunk): UInt64(chunk.position) << 4 | 8
-    case .snapshotReply(let reply): UInt64(reply.received) << 4 | 9
-    case .heartbeat(let heartbeat): heartbeat.committed.value << 4 | 10
-    case .heartbeatReply(let reply): reply.received.value << 4 | 11
-    case .timeoutNow(let term): term << 4 | 12
-    }
-  }
+  func note(_ value: UInt64) { traceHash = StableHash.mixed(traceHash, value) }
 }

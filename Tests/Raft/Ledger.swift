@@ -69,6 +69,22 @@ final class Ledger {
     }
   }
 
+  /// A vote and an acknowledgement leave when what they promise would outlast a loss of power, not before.
+  func check(promise message: RaftMessage, disk: TestDisk, at node: NodeID) {
+    switch message {
+    case .voteReply(let reply) where reply.isGranted:
+      if disk.synced.hardState.term < reply.term { fail("\(node.short) votes in term \(reply.term) before that is durable") }
+    case .appendReply(let reply): check(durable: reply.durable, disk, at: node)
+    case .heartbeatReply(let reply): check(durable: reply.durable, disk, at: node)
+    default: break
+    }
+  }
+
+  private func check(durable offset: Offset, _ disk: TestDisk, at node: NodeID) {
+    guard offset > max(disk.synced.base.offset, disk.cached.base.offset), let entry = disk.cached.entry(offset) else { return }
+    if disk.synced.entry(offset)?.chain != entry.chain { fail("\(node.short) acknowledges entry \(offset) before it is durable") }
+  }
+
   func check(snapshot bytes: [UInt8], of mark: SnapshotMark, at node: NodeID) {
     if bytes != TestNode.snapshotBytes(chain(ofCommitted: mark.state)) {
       fail("\(node.short) got a snapshot of \(mark.state) that is not what was committed")

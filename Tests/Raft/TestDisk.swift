@@ -157,6 +157,15 @@ struct TestDisk {
     openedLast = cached.last
   }
 
+  /// The same, and nothing of it has arrived.
+  mutating func loseEverythingUnsynced() {
+    logQueue = []
+    hardStateQueue = []
+    opened = nil
+    cached = synced
+    openedLast = cached.last
+  }
+
   /// The process is killed; what it wrote is in the system's memory and will be read, durable or not.
   mutating func loseProcess() {
     // Opening makes an installed snapshot durable before it goes by it.

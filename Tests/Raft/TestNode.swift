@@ -63,6 +63,7 @@ final class TestNode {
     if let state = output.hardState { disk.request(.hardState(state)) }
     output.hardState = nil
     for write in output.writes {
+      check(write)
       let from = write.truncateFrom.map { min($0, disk.cached.last.next) } ?? disk.cached.last.next
       disk.request(.write(write))
       ledger.check(log: disk.cached, from: from, at: id)
@@ -70,6 +71,12 @@ final class TestNode {
     output.writes.removeAll(keepingCapacity: true)
     for piece in output.snapshotPieces { take(piece) }
     output.snapshotPieces.removeAll(keepingCapacity: true)
+  }
+
+  private func check(_ write: LogWrite) {
+    let before = min(write.truncateFrom ?? disk.cached.last.next, disk.cached.last.next)
+    let first = write.entries.withUnsafeBytes { RecordView(trusting: $0.baseAddress!).offset }
+    if first != before { ledger.fail("\(id.short) writes entry \(first) where \(before) belongs") }
   }
 
   private func take(_ piece: SnapshotPiece) {

@@ -26,6 +26,9 @@ import Testing
     return harness
   }
 
+  /// Nothing but messages stands at the beginning.
+  private static let messagesUpToSeven = 7
+
   @Test("Retention takes old messages away; who asks for them is told which are gone, and gets the rest")
   func gap() throws {
     let harness = try trimmed()
@@ -33,7 +36,11 @@ import Testing
     #expect(first > Offset(50))
     #expect(harness.facts.contains { if case .trimmed = $0 { true } else { false } })
     let page = try harness.page(.after(Offset(7)), ["#"])
-    #expect(page.gap == ReadGap(reason: .expired, from: Offset(7), to: Offset(first.value - 1)))
+    let skipped = try #require(page.gap?.skipped)
+    #expect(page.gap == ReadGap(reason: .expired, from: Offset(7), to: Offset(first.value - 1), skipped: skipped))
+    // Of the messages that were ever published, those are skipped that neither stand before the cursor nor are left.
+    #expect(Int(skipped) == 202 - Self.messagesUpToSeven - Seen.all(page.pieces).count)
+    #expect(try harness.page(.after(Offset(7)), ["kept"]).gap?.skipped == nil)
     #expect(Seen.all(page.pieces).first?.offset == first.value)
     let earliest = try harness.page(.earliest, ["#"])
     #expect(earliest.gap == nil)

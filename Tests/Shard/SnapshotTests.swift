@@ -78,3 +78,38 @@ import Testing
     #expect(throws: ShardStateError.self) { _ = try ShardState(snapshot: Bytes(snapshot + snapshot)) }
   }
 }
+
+@Suite struct CountingTests {
+  @Test("Messages between two offsets are counted where every topic is wanted, across snapshots too")
+  func counting() throws {
+    var log = LogWriter()
+    var state = ShardState()
+    let cursor = Cursor(cluster: ClusterID(9))
+    for number in 1...30 {
+      if number % 10 == 0 {
+        try state.take(log.command([.openConsumer(name: "c\(number)", filters: [try Filter("#")], cursor: cursor)]))
+      } else {
+        try state.take(log.record("room/\(number % 3)", "\(number)"))
+      }
+    }
+    for state in [state, try ShardState(snapshot: state.snapshot())] {
+      for from in 0..<30 {
+        for to in from...30 {
+          let expected = from == to ? 0 : (from + 1...to).count { $0 % 10 != 0 }
+          #expect(state.messages(matching: [try Filter("#")], after: Offset(UInt64(from)), upTo: Offset(UInt64(to))) == UInt64(expected))
+        }
+      }
+      #expect(state.messages(matching: [try Filter("room/+")], after: Offset(3), upTo: Offset(12)) == 8)
+      #expect(state.messages(matching: [try Filter("room/1")], after: Offset(3), upTo: Offset(12)) == nil)
+    }
+  }
+
+  @Test("Beyond its bound the oldest entries are forgotten, and what lies there is unknown rather than wrong")
+  func bound() {
+    var plain = PlainEntries()
+    for number in 1...UInt64(PlainEntries.keptRuns * 3) { plain.note(Offset(number * 2)) }
+    #expect(plain.runs.count < PlainEntries.keptRuns * 2)
+    #expect(plain.count(after: .zero, upTo: Offset(10)) == nil)
+    #expect(plain.count(after: plain.knownAfter, upTo: Offset(plain.knownAfter.value + 4)) == 2)
+  }
+}

@@ -149,7 +149,17 @@ final class EventRenderer {
 
   /// `{"reason","from","to","skipped"}`; with `operation`, as a WebSocket message.
   func appendGap(_ gap: Gap, operation: Bool, into buffer: inout ByteBuffer) {
-    buffer.append(operation ? "{\"op\":\"gap\",\"reason\":\"" : "{\"reason\":\"")
+    if operation {
+      buffer.append("{\"op\":\"gap\",")
+      if !gap.subscription.isEmpty {
+        buffer.append("\"id\":")
+        buffer.append(text: gap.subscription)
+        buffer.append(UInt8(ascii: ","))
+      }
+      buffer.append("\"reason\":\"")
+    } else {
+      buffer.append("{\"reason\":\"")
+    }
     buffer.append(text: gap.reason.rawValue)
     buffer.append("\",\"from\":\"")
     buffer.append(text: gap.from)
@@ -197,8 +207,18 @@ final class EventRenderer {
       buffer.append(UInt8(ascii: "\n"))
     case .webSocket, .webSocketDeflated:
       WebSocketEncoder.append(header: .ping, payloadCount: 0, into: &buffer)
+      if moved { appendCursorOperation(shards, offsets, into: &buffer) }
     case .json:
       break
+    }
+  }
+
+  /// Tells a socket how far it has come where nothing matched, so that it need not read that again one day.
+  func appendCursorOperation(_ shards: [ShardID], _ offsets: [Offset], into buffer: inout ByteBuffer) {
+    WebSocketEncoder.append(.text, sizeHint: 200, into: &buffer) { buffer in
+      buffer.append("{\"op\":\"cursor\",\"cursor\":\"")
+      appendCursor(shards, offsets, namingAll: true, into: &buffer)
+      buffer.append("\"}")
     }
   }
 }
@@ -208,7 +228,10 @@ struct Gap {
   var reason: GapReason
   var from: String
   var to: String
+  /// How many messages that were wanted are no longer there; nil where nobody knows.
   var skipped: UInt64?
+  /// The WebSocket subscription that has the gap, as JSON; empty elsewhere.
+  var subscription = ""
 }
 
 enum GapReason: String {

@@ -152,14 +152,16 @@ final class Fanout {
     for piece in push.pieces {
       piece.withUnsafeBytes { bytes in
         for record in RecordSequence(trusting: bytes) {
-          deliver(record, push.shard, now: now)
+          deliver(record, push.shard, now: now, wallTime: wallTime)
         }
       }
     }
     feeds[push.shard.index].take(push)
   }
 
-  private func deliver(_ record: RecordView, _ shard: ShardID, now: Instant) {
+  private func deliver(_ record: RecordView, _ shard: ShardID, now: Instant, wallTime: WallTime) {
+    // It was long on its way: nobody wants it any more.
+    if record.isExpired(at: wallTime) { return feeds[shard.index].advance(to: record.offset) }
     matched.removeAll(keepingCapacity: true)
     trie.match(record.topic, into: &matched)
     recordNumber += 1

@@ -9,9 +9,9 @@ final class ConsumerCall {
   let sequence: UInt32
   var remaining: Int
   var found: [Consumer] = []
-  let then: (EdgeReactor, Connection, HTTPSession, Result<[Consumer], Refusal>) -> Void
+  let then: (EdgeReactor, Connection, Result<[Consumer], Refusal>) -> Void
 
-  init(sequence: UInt32, remaining: Int, then: @escaping (EdgeReactor, Connection, HTTPSession, Result<[Consumer], Refusal>) -> Void) {
+  init(sequence: UInt32, remaining: Int, then: @escaping (EdgeReactor, Connection, Result<[Consumer], Refusal>) -> Void) {
     self.sequence = sequence
     self.remaining = remaining
     self.then = then
@@ -26,22 +26,25 @@ extension EdgeReactor {
 
   /// Asks the consumer's shard, or with no name all shards, and goes on with what they say.
   private func askConsumer(
-    _ operation: ConsumerRequest.Operation, named name: String?, _ connection: Connection, _ session: HTTPSession,
-    then: @escaping (EdgeReactor, Connection, HTTPSession, Result<[Consumer], Refusal>) -> Void
+    _ operation: ConsumerRequest.Operation, named name: String?, _ connection: Connection,
+    then: @escaping (EdgeReactor, Connection, Result<[Consumer], Refusal>) -> Void
   ) {
     let sequence = nextSequence()
     let shards = name.map { [shard(ofConsumer: $0)] } ?? (0..<settings.shardCount).map { ShardID($0) }
-    session.consumerCall = ConsumerCall(sequence: sequence, remaining: shards.count, then: then)
-    session.isPaused = true
+    connection.consumerCall = ConsumerCall(sequence: sequence, remaining: shards.count, then: then)
+    if case .http(let session) = connection.role { session.isPaused = true }
     for shard in shards {
       ask(shard, .consumer(ConsumerRequest(edge: edge, ticket: TicketParts.make(connection.key, sequence), operation: operation)))
     }
   }
 
   func answerConsumer(_ reply: ConsumerReply) {
-    guard let connection = connection(of: reply.ticket), case .http(let session) = connection.role, let call = session.consumerCall,
-      call.sequence == TicketParts(reply.ticket).sequence
-    else { return }
+    guard let connection = connection(of: reply.ticket) else { return }
+    let sequence = TicketParts(reply.ticket).sequence
+    guard let call = connection.consumerCall, call.sequence == sequence else {
+      if case .webSocket(let session) = connection.role { answerAcknowledgement(connection, session, sequence, reply.result) }
+      return
+    }
     switch reply.result {
     case .failure:
       call.remaining = 0
@@ -50,11 +53,11 @@ extension EdgeReactor {
       call.remaining -= 1
     }
     guard call.remaining == 0 else { return }
-    session.consumerCall = nil
-    session.isPaused = false
+    connection.consumerCall = nil
+    if case .http(let session) = connection.role { session.isPaused = false }
     switch reply.result {
-    case .failure(let refusal): call.then(self, connection, session, .failure(refusal))
-    case .success: call.then(self, connection, session, .success(call.found))
+    case .failure(let refusal): call.then(self, connection, .failure(refusal))
+    case .success: call.then(self, connection, .success(call.found))
     }
     if !connection.isClosed { resumeReading(connection) }
   }
@@ -63,7 +66,8 @@ extension EdgeReactor {
 
   func listConsumers(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner) {
     let sequence = expect(session, manner)
-    askConsumer(.list, named: nil, connection, session) { edge, connection, session, result in
+    askConsumer(.list, named: nil, connection) { edge, connection, result in
+      guard case .http(let session) = connection.role else { return }
       edge.answerConsumers(connection, session, sequence, result.map { $0.sorted { $0.name < $1.name } }, isList: true)
     }
   }
@@ -74,7 +78,8 @@ extension EdgeReactor {
       return answerProblem(connection, session, sequence, Problem(.notFound, "There is no consumer of this name."))
     }
     let deletes = session.head.method == .delete
-    askConsumer(deletes ? .delete(name: name) : .show(name: name), named: name, connection, session) { edge, connection, session, result in
+    askConsumer(deletes ? .delete(name: name) : .show(name: name), named: name, connection) { edge, connection, result in
+      guard case .http(let session) = connection.role else { return }
       if deletes, case .success = result {
         edge.complete(connection, session, sequence) { manner, buffer in
           edge.appendAnswer(.noContent, "application/json", UnsafeRawBufferPointer(start: nil, count: 0), manner, into: &buffer) { _ in }
@@ -116,7 +121,8 @@ extension EdgeReactor {
     guard cursor.cluster == settings.cluster else {
       return answerProblem(connection, session, sequence, Problem(.conflict, "This cursor is another cluster's; nothing here was acknowledged."))
     }
-    askConsumer(.acknowledge(name: name, cursor: cursor, reset: reset), named: name, connection, session) { edge, connection, session, result in
+    askConsumer(.acknowledge(name: name, cursor: cursor, reset: reset), named: name, connection) { edge, connection, result in
+      guard case .http(let session) = connection.role else { return }
       edge.answerConsumers(connection, session, sequence, result, isList: false)
     }
   }
@@ -160,62 +166,64 @@ extension EdgeReactor {
 
   // MARK: Reading as a consumer
 
-  /// Finds the consumer, or makes it where the request says it begins, and reads on from its cursor.
+  /// Finds the consumer, or makes it where `parameters` say that it begins. Refuses with what is wrong.
   func openConsumer(
-    _ name: String, _ parameters: ReadParameters, _ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner,
-    then: @escaping (EdgeReactor, Connection, HTTPSession, ReadParameters, ConsumerBinding) -> Void
+    _ name: String, _ parameters: ReadParameters, _ connection: Connection,
+    then: @escaping (EdgeReactor, Connection, Result<(consumer: Consumer, isNew: Bool), ConsumerRefusal>) -> Void
   ) {
-    func refuse(_ connection: Connection, _ session: HTTPSession, _ problem: Problem) {
-      answerProblem(connection, session, expect(session, manner), problem)
-    }
-    func go(_ connection: Connection, _ session: HTTPSession, _ consumer: Consumer) {
-      var parameters = parameters
-      parameters.filters = consumer.filters
-      parameters.start = .cursor(consumer.cursor)
-      then(self, connection, session, parameters, ConsumerBinding(name: name, acknowledgesItself: parameters.acknowledgesItself, acknowledged: consumer.cursor))
-    }
-    askConsumer(.show(name: name), named: name, connection, session) { edge, connection, session, result in
+    askConsumer(.show(name: name), named: name, connection) { edge, connection, result in
       switch result {
       case .success(let consumers):
-        guard let consumer = consumers.first else { return refuse(connection, session, edge.problem(of: .noSuchConsumer)) }
+        guard let consumer = consumers.first else { return then(edge, connection, .failure(.refused(.noSuchConsumer))) }
         if !parameters.filters.isEmpty, Set(parameters.filters) != Set(consumer.filters) {
-          return refuse(connection, session, edge.problem(of: .consumerDiffers))
+          return then(edge, connection, .failure(.refused(.consumerDiffers)))
         }
-        go(connection, session, consumer)
+        then(edge, connection, .success((consumer, false)))
       case .failure(.noSuchConsumer):
-        guard !parameters.filters.isEmpty else {
-          return refuse(connection, session, Problem(.notFound, "There is no consumer of this name. Say topic=FILTER to make it."))
-        }
+        guard !parameters.filters.isEmpty else { return then(edge, connection, .failure(.unnamedTopics)) }
         switch parameters.start {
-        case .last, .current:
-          return refuse(connection, session, Problem(.badRequest, "A new consumer begins at since=… or at a cursor; last and retained are for readers without a name."))
+        case .last, .current: return then(edge, connection, .failure(.noBeginning))
         default: break
         }
-        session.isPaused = true
-        let wish = ReadWish(filters: parameters.filters, start: parameters.start)
-        let reader = Reader(
-          goal: .locate { edge, connection, cursor in
-            guard case .http(let session) = connection.role else { return }
-            let operation = ConsumerRequest.Operation.open(name: name, filters: parameters.filters, cursor: cursor)
-            edge.askConsumer(operation, named: name, connection, session) { edge, connection, session, result in
-              switch result {
-              case .success(let consumers):
-                guard let consumer = consumers.first else { return refuse(connection, session, edge.problem(of: .noSuchConsumer)) }
-                go(connection, session, consumer)
-              case .failure(let refusal): refuse(connection, session, edge.problem(of: refusal))
-              }
-            }
-          }, legs: [edge.leg(for: wish)])
-        edge.begin(reader, on: connection, format: .json)
+        edge.makeConsumer(name, parameters, connection, then: then)
       case .failure(let refusal):
-        refuse(connection, session, edge.problem(of: refusal))
+        then(edge, connection, .failure(.refused(refusal)))
       }
     }
   }
 
+  private func makeConsumer(
+    _ name: String, _ parameters: ReadParameters, _ connection: Connection,
+    then: @escaping (EdgeReactor, Connection, Result<(consumer: Consumer, isNew: Bool), ConsumerRefusal>) -> Void
+  ) {
+    if case .http(let session) = connection.role { session.isPaused = true }
+    let reader = Reader(
+      goal: .locate { edge, connection, located in
+        let cursor: Cursor
+        switch located {
+        case .failure(let refusal): return then(edge, connection, .failure(.refused(refusal)))
+        case .success(let found): cursor = found
+        }
+        let operation = ConsumerRequest.Operation.open(name: name, filters: parameters.filters, cursor: cursor)
+        edge.askConsumer(operation, named: name, connection) { edge, connection, result in
+          switch result {
+          case .success(let consumers):
+            guard let consumer = consumers.first else { return then(edge, connection, .failure(.refused(.noSuchConsumer))) }
+            then(edge, connection, .success((consumer, true)))
+          case .failure(let refusal): then(edge, connection, .failure(.refused(refusal)))
+          }
+        }
+      }, legs: [leg(for: ReadWish(filters: parameters.filters, start: parameters.start))])
+    begin(reader, on: connection, format: .json)
+  }
+
   func bindConsumer(_ consumer: ConsumerBinding, to connection: Connection) {
     connection.consumer = consumer
-    if consumer.acknowledgesItself, !consumerConnections.contains(connection.key) { consumerConnections.append(connection.key) }
+    if consumer.acknowledgesItself { listAsConsumer(connection) }
+  }
+
+  func listAsConsumer(_ connection: Connection) {
+    if !consumerConnections.contains(connection.key) { consumerConnections.append(connection.key) }
   }
 
   func takeConsumer(from connection: Connection) -> ConsumerBinding? {
@@ -226,17 +234,35 @@ extension EdgeReactor {
   /// Once a second: what has been handed to their sockets counts as acknowledged.
   func acknowledgeConsumers() {
     consumerConnections.removeAll { key in
-      guard let connection = connections[key], let consumer = connection.consumer, let audience = connection.audience else { return true }
-      // What still waits for the socket was not handed over.
-      guard connection.output.isEmpty else { return false }
-      let member = audience.members[connection.memberIndex]
-      let offsets = audience.stream.isEmpty || member.position == audience.stream.end ? fanout.cursor(of: audience) : audience.stream.cursor(at: member.position)
-      let cursor = Cursor(cluster: settings.cluster, positions: audience.shards.indices.map { Position(audience.shards[$0], offsets[$0]) })
-      if consumer.acknowledged != cursor {
-        connection.consumer?.acknowledged = cursor
-        acknowledge(consumer.name, cursor)
-      }
-      return false
+      guard let connection = connections[key], connection.audience != nil else { return true }
+      return !acknowledgeWritten(connection)
+    }
+  }
+
+  /// What a connection was handed counts as acknowledged for the consumers it reads as. False if there are none.
+  @discardableResult func acknowledgeWritten(_ connection: Connection) -> Bool {
+    guard let audience = connection.audience else { return false }
+    let session: WebSocketSession? = if case .webSocket(let session) = connection.role { session } else { nil }
+    guard connection.consumer != nil || session?.legs.contains(where: { $0.consumer?.acknowledgesItself == true }) == true else { return false }
+    // What still waits for the socket was not handed over.
+    guard connection.output.isEmpty else { return true }
+    let member = audience.members[connection.memberIndex]
+    let offsets = audience.stream.isEmpty || member.position == audience.stream.end ? fanout.cursor(of: audience) : audience.stream.cursor(at: member.position)
+    acknowledge(&connection.consumer, audience.shards, offsets)
+    guard let session else { return true }
+    for index in session.legs.indices where session.legs[index].consumer?.acknowledgesItself == true {
+      let shards = session.legs[index].places.map(\.shard)
+      acknowledge(&session.legs[index].consumer, shards, shards.map { offsets[Int(audience.places[$0.index])] })
+    }
+    return true
+  }
+
+  private func acknowledge(_ consumer: inout ConsumerBinding?, _ shards: [ShardID], _ offsets: [Offset]) {
+    guard let name = consumer?.name else { return }
+    let cursor = Cursor(cluster: settings.cluster, positions: shards.indices.map { Position(shards[$0], offsets[$0]) })
+    if consumer?.acknowledged != cursor {
+      consumer?.acknowledged = cursor
+      acknowledge(name, cursor)
     }
   }
 
@@ -246,9 +272,29 @@ extension EdgeReactor {
     acknowledge(consumer.name, Cursor(cluster: settings.cluster, positions: shards.indices.map { Position(shards[$0], offsets[$0]) }))
   }
 
-  func acknowledge(_ name: String, _ cursor: Cursor) {
+  func acknowledge(_ name: String, _ cursor: Cursor, _ ticket: Ticket = Ticket(0)) {
     ask(
       shard(ofConsumer: name),
-      .consumer(ConsumerRequest(edge: edge, ticket: Ticket(0), operation: .acknowledge(name: name, cursor: cursor, reset: false))))
+      .consumer(ConsumerRequest(edge: edge, ticket: ticket, operation: .acknowledge(name: name, cursor: cursor, reset: false))))
+  }
+}
+
+/// Why a reader cannot read as a consumer.
+enum ConsumerRefusal: Error {
+  case refused(Refusal)
+  /// It is not there, and nothing says what it should read.
+  case unnamedTopics
+  /// It is not there, and what was asked for is no place to begin at.
+  case noBeginning
+}
+
+extension EdgeReactor {
+  func problem(of refusal: ConsumerRefusal) -> Problem {
+    switch refusal {
+    case .refused(let refusal): problem(of: refusal)
+    case .unnamedTopics: Problem(.notFound, "There is no consumer of this name. Say topic=FILTER to make it.")
+    case .noBeginning:
+      Problem(.badRequest, "A new consumer begins at since=… or at a cursor; last and retained are for readers without a name.")
+    }
   }
 }

@@ -33,8 +33,19 @@ extension EdgeReactor {
     }
     let ifNoneMatch = session.head.first(.ifNoneMatch).map { span.text($0) }
     if let name = parameters.consumer {
-      openConsumer(name, parameters, connection, session, manner) { edge, connection, session, parameters, binding in
-        edge.read(parameters, format, ifNoneMatch, binding, connection, session, manner)
+      openConsumer(name, parameters, connection) { edge, connection, result in
+        guard case .http(let session) = connection.role else { return }
+        switch result {
+        case .failure(let refusal):
+          session.isPaused = false
+          edge.answerProblem(connection, session, edge.expect(session, manner), edge.problem(of: refusal))
+          if !connection.isClosed { edge.resumeReading(connection) }
+        case .success(let opened):
+          var parameters = parameters
+          parameters.filters = opened.consumer.filters
+          parameters.start = .cursor(opened.consumer.cursor)
+          edge.read(parameters, format, ifNoneMatch, ConsumerBinding(parameters, opened.consumer), connection, session, manner)
+        }
       }
       return
     }
@@ -80,7 +91,14 @@ extension EdgeReactor {
     settings.reconnectMilliseconds / 2 + generator.below(max(1, settings.reconnectMilliseconds))
   }
 
-  func followerTimerFired(_ connection: Connection) {}
+  /// Followers of the status have no audience to beat for them.
+  func followerTimerFired(_ connection: Connection) {
+    if connection.output.isEmpty {
+      connection.output.own.append(":\n\n")
+      list(connection)
+    }
+    setTimer(connection, after: settings.heartbeat)
+  }
 
   // MARK: Poll and long-poll
 

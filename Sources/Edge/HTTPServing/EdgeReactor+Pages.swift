@@ -37,7 +37,7 @@ extension EdgeReactor {
     HTTPResponseEncoder.end(into: &connection.output.own)
     if manner.isHead { return closeWhenSent(connection) }
     SSEEncoder.append(retryMilliseconds: reconnectMilliseconds(), into: &connection.output.own)
-    clearTimer(connection)
+    setTimer(connection, after: settings.heartbeat)
     connection.role = .following(.sse)
     statusFollowers.append(connection.key)
     list(connection)

@@ -42,7 +42,6 @@ final class HTTPSession {
   var ifNoneMatch: String?
   var historyShard: ShardID?
   var historyLimit = 0
-  var consumerCall: ConsumerCall?
   init(limits: HTTPLimits) {
     decoder = HTTPRequestDecoder(limits: limits)
   }

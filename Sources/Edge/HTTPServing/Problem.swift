@@ -63,10 +63,12 @@ extension EdgeReactor {
       return problem
     case .diskFull:
       return Problem(.insufficientStorage, "The disk is full; nothing was written. Publishing goes on by itself when there is space.")
-    case .journalFailed(let why):
-      return Problem(.unavailable, "This shard cannot write: \(why). See the node's log; restart it when the disk is well.")
-    case .damaged(let why):
-      return Problem(.internalError, "Part of the log is damaged: \(why). See the node's log.")
+    case .journalFailed:
+      var problem = Problem(.unavailable, "This shard cannot write any more. The node's log says why; restart it when the disk is well.")
+      problem.retryAfterSeconds = nil
+      return problem
+    case .damaged:
+      return Problem(.internalError, "Part of this shard's log is damaged, and what was asked for lies there. The node's log says where.")
     case .overloaded:
       return Problem(.unavailable, "Too much is waiting to be written. Slow down and try again.")
     case .notLeader, .electing:

@@ -17,6 +17,7 @@ extension EdgeReactor {
     if isHeld { list(connection) }
     if case .webSocket(let session) = connection.role {
       session.keepLegs(of: reader)
+      if session.legs.contains(where: { $0.consumer?.acknowledgesItself == true }) { listAsConsumer(connection) }
       runDeferred(connection, session)
     }
   }
@@ -65,14 +66,7 @@ extension EdgeReactor {
     var legs: [Reader.Leg]
     if case .webSocket(let session) = connection.role {
       legs = session.legs
-      for index in legs.indices {
-        for place in legs[index].places.indices {
-          let at = Int(audience.places[legs[index].places[place].shard.index])
-          legs[index].places[place].offset = cursor[at]
-          legs[index].places[place].phase = .ready
-          legs[index].places[place].isRead = false
-        }
-      }
+      for index in legs.indices { legs[index].stand(at: cursor, of: audience) }
     } else {
       let places = audience.shards.indices.map { index in
         let shard = audience.shards[index]

@@ -37,6 +37,8 @@ final class Reader {
     var foreign: String?
     /// Whether the leg goes on from a cursor of the client's.
     var isResumed = false
+    /// A durable consumer whose cursor follows this subscription.
+    var consumer: ConsumerBinding?
   }
 
   struct Place {
@@ -77,15 +79,15 @@ final class Reader {
     /// One topic's current value, as it was published.
     case value
     /// Only where the wish begins, as a cursor.
-    case locate((EdgeReactor, Connection, Cursor) -> Void)
+    case locate((EdgeReactor, Connection, Result<Cursor, Refusal>) -> Void)
   }
 
   let goal: Goal
   var legs: [Leg]
   /// The audience it is on its way to; nil for a poll, which keeps nothing alive.
   var audience: Audience?
-  /// The one question under way, and what it asks.
-  var question: (sequence: UInt32, leg: Int, place: Int)?
+  /// The one question under way; a probe only finds out whether there is such a place.
+  var question: (sequence: UInt32, lane: Lane, isProbe: Bool)?
   /// A durable consumer whose cursor follows this reader.
   var consumer: ConsumerBinding?
   /// Whether the stream has told its starting cursor.
@@ -131,16 +133,6 @@ final class Reader {
     }
   }
 
-  /// Whether an earlier leg delivers, or delivered, the record that `leg` has come upon.
-  func isDelivered(_ record: RecordView, place shard: ShardID, before leg: Int) -> Bool {
-    for other in 0..<leg {
-      guard let place = legs[other].places.firstIndex(where: { $0.shard == shard }) else { continue }
-      guard record.offset > legs[other].began[place] else { continue }
-      let topic = record.topic
-      if legs[other].filters.contains(where: { $0.matches(topic) }) { return true }
-    }
-    return false
-  }
 }
 
 /// A durable consumer that a reader reads for.
@@ -149,4 +141,10 @@ struct ConsumerBinding {
   /// Whether what was written counts as acknowledged.
   var acknowledgesItself: Bool
   var acknowledged: Cursor?
+
+  init(_ parameters: ReadParameters, _ consumer: Consumer) {
+    name = consumer.name
+    acknowledgesItself = parameters.acknowledgesItself
+    acknowledged = consumer.cursor
+  }
 }

@@ -435,6 +435,7 @@ class Client {
         return beginner?.stand(new Cursor(message.cursor));
       }
       case "gap": return this.skip(message);
+      case "cursor": return this.reached(message.cursor);
       case "drain": return void (stream.delay = message.reconnectAfter);
       case "published": return this.#answered(message.ref)?.resolve(message);
       case "error": {

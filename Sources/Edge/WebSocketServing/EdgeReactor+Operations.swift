@@ -21,7 +21,7 @@ extension EdgeReactor {
     }
   }
 
-  private func operate(_ text: RawSpan, _ connection: Connection, _ session: WebSocketSession) throws(JSONError) {
+  func operate(_ text: RawSpan, _ connection: Connection, _ session: WebSocketSession) throws(JSONError) {
     var operation: String?
     var id: Bytes?
     var reference: Bytes?
@@ -38,7 +38,7 @@ extension EdgeReactor {
     if let id, id.count > 256 { return sendError(connection, OperationError(code: "bad-message", detail: "'id' is too long.")) }
     if let reference, reference.count > 256 { return sendError(connection, OperationError(code: "bad-message", detail: "'ref' is too long.")) }
     // A subscription must stand before the next change to what is followed.
-    if connection.reader != nil, operation == "subscribe" || operation == "unsubscribe" {
+    if connection.reader != nil || session.isOpening, operation == "subscribe" || operation == "unsubscribe" {
       guard session.deferred.count < SocketLimits.deferredOperations else {
         return failSocket(connection, .policyViolation, "too many operations at once")
       }
@@ -49,7 +49,7 @@ extension EdgeReactor {
     case "subscribe": try subscribe(text, id, connection, session)
     case "unsubscribe": unsubscribe(id, connection, session)
     case "publish": publishOperation(text, reference, connection, session)
-    case "ack": try acknowledgeOperation(text, reference, connection, session)
+    case "ack": try acknowledgeOperation(text, id, reference, connection, session)
     case "ping":
       send(connection) { buffer in
         buffer.append("{\"op\":\"pong\"")
@@ -70,117 +70,6 @@ extension EdgeReactor {
         id: id, reference: reference)
     case nil:
       sendError(connection, OperationError(code: "bad-message", detail: "The message has no 'op'."), id: id, reference: reference)
-    }
-  }
-
-  // MARK: Subscribing
-
-  private func subscribe(_ text: RawSpan, _ id: Bytes?, _ connection: Connection, _ session: WebSocketSession) throws(JSONError) {
-    var parameters = ReadParameters()
-    var members = JSONObjectReader(text)
-    func refuse(_ problem: Problem) { sendError(connection, OperationError(code: "bad-request", detail: problem.detail), id: id) }
-    while let member = try members.next() {
-      let name = try JSONText.name(of: member, in: text)
-      if name == "op" || name == "id" || name == "ref" { continue }
-      if name == "topics" || name == "topic", member.kind == .array {
-        var elements = JSONArrayReader(text, in: member.value)
-        while let element = try elements.next() {
-          guard element.kind == .string else { return refuse(Problem(.badRequest, "'topics' is a list of strings.")) }
-          if let problem = parameters.take("topic", try JSONText.string(text, element.range)) { return refuse(problem) }
-        }
-        continue
-      }
-      let value: String
-      switch member.kind {
-      case .string: value = try JSONText.string(text, member.value)
-      case .number, .boolean: value = text.text(member.value)
-      case .null: continue
-      default: return refuse(Problem(.badRequest, "'\(name.prefix(64))' is not a list or an object."))
-      }
-      if let problem = parameters.take(name, value) { return refuse(problem) }
-    }
-    guard let id, !id.isEmpty else { return refuse(Problem(.badRequest, "A subscription has an 'id' of the client's choice.")) }
-    if parameters.consumer != nil {
-      return sendError(connection, OperationError(code: "unsupported", detail: "Named consumers are read at /v1/events in this version."), id: id)
-    }
-    if let problem = parameters.settle(lastEventID: nil, now: loop.wallTime) { return refuse(problem) }
-    for filter in parameters.filters where !filter.bytes.withUnsafeBytes({ settings.permissions.allows(.follow, $0) }) {
-      return sendError(connection, OperationError(code: "forbidden", detail: "You may not follow '\(filter)'."), id: id)
-    }
-    let name = id.text
-    if session.legs.contains(where: { $0.subscription == name }) {
-      return sendError(connection, OperationError(code: "id-in-use", detail: "A subscription of this id exists; unsubscribe it first."), id: id)
-    }
-    guard session.legs.count < SocketLimits.subscriptions else {
-      return sendError(connection, OperationError(code: "too-many", detail: "A connection has at most \(SocketLimits.subscriptions) subscriptions."), id: id)
-    }
-    takeUp(session.legs + [leg(for: ReadWish(filters: parameters.filters, start: parameters.start), subscription: name)], connection, session)
-  }
-
-  private func unsubscribe(_ id: Bytes?, _ connection: Connection, _ session: WebSocketSession) {
-    guard let id, let index = session.legs.firstIndex(where: { $0.subscription == id.text }) else {
-      return sendError(connection, OperationError(code: "no-such-id", detail: "There is no subscription of this id."), id: id)
-    }
-    var legs = session.legs
-    legs.remove(at: index)
-    takeUp(legs, connection, session)
-    send(connection) { buffer in
-      buffer.append("{\"op\":\"unsubscribed\",\"id\":")
-      buffer.append(id)
-      buffer.append(UInt8(ascii: "}"))
-    }
-  }
-
-  /// Changes what is followed: leaves the audience at its place, and reads on from there with the new set.
-  private func takeUp(_ legs: [Reader.Leg], _ connection: Connection, _ session: WebSocketSession) {
-    var legs = legs
-    if let audience = connection.audience {
-      let member = audience.members[connection.memberIndex]
-      let offsets =
-        audience.stream.isEmpty || member.position == audience.stream.end ? fanout.cursor(of: audience) : audience.stream.cursor(at: member.position)
-      for index in legs.indices where legs[index].isAnnounced {
-        for place in legs[index].places.indices {
-          let at = Int(audience.places[legs[index].places[place].shard.index])
-          legs[index].places[place].offset = offsets[at]
-          legs[index].places[place].phase = .ready
-          legs[index].places[place].isRead = false
-        }
-      }
-      leaveAudience(connection)
-    }
-    session.legs = legs
-    guard !legs.isEmpty else { return runDeferred(connection, session) }
-    let reader = Reader(goal: .follow(session.format), legs: legs)
-    reader.toldStart = true
-    begin(reader, on: connection, format: session.format)
-  }
-
-  /// Tells the client of each subscription whose start has become known.
-  func announceSubscriptions(_ reader: Reader, _ connection: Connection, _ session: WebSocketSession) {
-    for index in reader.legs.indices where !reader.legs[index].isAnnounced {
-      guard reader.legs[index].places.allSatisfy({ $0.phase == .ready }) else { continue }
-      reader.legs[index].isAnnounced = true
-      let leg = reader.legs[index]
-      send(connection) { buffer in
-        buffer.append("{\"op\":\"subscribed\",\"id\":")
-        buffer.append(text: leg.subscription)
-        buffer.append(",\"cursor\":\"")
-        fanout.renderer.appendCursor(leg.places.map(\.shard), leg.places.map(\.offset), namingAll: true, into: &buffer)
-        buffer.append(leg.isResumed ? "\",\"resumed\":true}" : "\",\"resumed\":false}")
-      }
-    }
-  }
-
-  /// A subscription stands: what waited behind it goes on.
-  func runDeferred(_ connection: Connection, _ session: WebSocketSession) {
-    while !session.deferred.isEmpty, connection.reader == nil, !connection.isClosed {
-      guard case .webSocket = connection.role else { return }
-      let text = session.deferred.removeFirst()
-      do throws(JSONError) {
-        try operate(text.bytes, connection, session)
-      } catch {
-        sendError(connection, OperationError(code: "bad-message", detail: "\(error.description)."))
-      }
     }
   }
 
@@ -237,7 +126,11 @@ extension EdgeReactor {
 
   // MARK: Acknowledging
 
-  private func acknowledgeOperation(_ text: RawSpan, _ reference: Bytes?, _ connection: Connection, _ session: WebSocketSession) throws(JSONError) {
+  /// `consumer`, or the `id` of a subscription that reads as one; a `cursor`, or the `position` of an event: everything
+  /// up to there was dealt with. Answered only when it is wrong.
+  private func acknowledgeOperation(
+    _ text: RawSpan, _ id: Bytes?, _ reference: Bytes?, _ connection: Connection, _ session: WebSocketSession
+  ) throws(JSONError) {
     var name: String?
     var cursor: String?
     var members = JSONObjectReader(text)
@@ -245,11 +138,27 @@ extension EdgeReactor {
       guard member.kind == .string else { continue }
       if JSONText.name(of: member, in: text, is: "consumer") { name = try JSONText.string(text, member.value) }
       if JSONText.name(of: member, in: text, is: "cursor") { cursor = try JSONText.string(text, member.value) }
+      if JSONText.name(of: member, in: text, is: "position") { cursor = "v1~\(settings.cluster)~" + (try JSONText.string(text, member.value)) }
     }
-    guard let name, let cursor, ReadParameters.isConsumerName(name), let place = try? Cursor(parsing: cursor), place.cluster == settings.cluster else {
-      return sendError(
-        connection, OperationError(code: "bad-request", detail: "An acknowledgement has 'consumer' and a 'cursor' of this cluster."), reference: reference)
+    let place = cursor.flatMap { try? Cursor(parsing: $0) }
+    if name == nil, let id { name = session.legs.first { $0.subscription == id.text }?.consumer?.name }
+    func refuse(_ code: StaticString, _ detail: String) { sendError(connection, OperationError(code: code, detail: detail), id: id, reference: reference) }
+    guard let name, ReadParameters.isConsumerName(name), let place, place.cluster == settings.cluster else {
+      return refuse("bad-request", "An acknowledgement has 'consumer' (or the 'id' of its subscription) and a 'cursor' of this cluster (or a 'position').")
     }
-    acknowledge(name, place)
+    guard session.pendingAcknowledgements.count < SocketLimits.pendingAcknowledgements else {
+      return refuse("overloaded", "Too many acknowledgements wait to be written.")
+    }
+    let sequence = nextSequence()
+    session.pendingAcknowledgements.append((sequence, id ?? Bytes(), reference ?? Bytes()))
+    acknowledge(name, place, TicketParts.make(connection.key, sequence))
+  }
+
+  func answerAcknowledgement(_ connection: Connection, _ session: WebSocketSession, _ sequence: UInt32, _ result: Result<[Consumer], Refusal>) {
+    guard let index = session.pendingAcknowledgements.firstIndex(where: { $0.sequence == sequence }) else { return }
+    let (_, id, reference) = session.pendingAcknowledgements.remove(at: index)
+    if case .failure(let refusal) = result {
+      sendError(connection, OperationError(code: refusal.code, detail: problem(of: refusal).detail), id: id, reference: reference)
+    }
   }
 }

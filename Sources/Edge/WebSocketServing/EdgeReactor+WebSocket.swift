@@ -10,6 +10,7 @@ extension EdgeReactor {
   enum SocketLimits {
     static let subscriptions = 256
     static let pendingPublishes = 1024
+    static let pendingAcknowledgements = 1024
     static let deferredOperations = 256
     /// Largest message on the echo route: outside suites try sizes up to 16 MiB.
     static let echoMessage = 32 << 20
@@ -208,6 +209,14 @@ extension EdgeReactor {
 }
 
 extension Refusal {
+  /// Whether waiting does not help.
+  var isLasting: Bool {
+    switch self {
+    case .journalFailed, .damaged: true
+    default: false
+    }
+  }
+
   /// The refusal's name in `tidings.v1`.
   var code: StaticString {
     switch self {

@@ -16,9 +16,13 @@ final class WebSocketSession {
   /// What is followed, subscription by subscription, and where each began.
   var legs: [Reader.Leg] = []
   var pending: [PendingPublish] = []
+  /// Acknowledgements that were not confirmed yet: they are answered only if they fail.
+  var pendingAcknowledgements: [(sequence: UInt32, id: Bytes, reference: Bytes)] = []
   /// Operations that came while a subscription was being set up, in order.
   var deferred: [Bytes] = []
   var isClosing = false
+  /// A consumer is being found or made for a subscription; until then nothing is followed.
+  var isOpening = false
   /// A ping of this side that was not answered yet.
   var pingsUnanswered = 0
 

@@ -1,0 +1,34 @@
+import Core
+import Simulation
+import Testing
+
+/// A few seeds with every check of a debug build; many more are run by `tidings sim` among the process tests.
+@Suite struct SimulationTests {
+  @Test("A cluster that meets every fault keeps every promise", arguments: 1...8 as ClosedRange<UInt64>)
+  func promises(seed: UInt64) throws {
+    let cluster = SimulatedCluster(SimulationPlan(seed: seed, duration: .seconds(10)))
+    do throws(Violation) { try cluster.run() } catch { Issue.record("seed \(seed): \(error)") }
+    #expect(cluster.report.acknowledged > 0, "seed \(seed)")
+    #expect(cluster.report.deliveries > 0, "seed \(seed)")
+  }
+
+  @Test("The same seed is the same run")
+  func repeats() throws {
+    func trace() throws -> UInt64 {
+      let cluster = SimulatedCluster(SimulationPlan(seed: 77, duration: .seconds(10)))
+      try cluster.run()
+      return cluster.traceHash
+    }
+    #expect(try trace() == trace())
+  }
+
+  @Test("A mistake made on purpose is found", arguments: [PlantedFault.resumedOneTooLow, .acknowledgedEarly, .cursorFoldedWrongly])
+  func planted(fault: PlantedFault) {
+    let isFound = (1...20 as ClosedRange<UInt64>).contains { seed in
+      let cluster = SimulatedCluster(SimulationPlan(seed: seed, duration: .seconds(10), planted: fault))
+      do throws(Violation) { try cluster.run() } catch { return true }
+      return false
+    }
+    #expect(isFound)
+  }
+}
