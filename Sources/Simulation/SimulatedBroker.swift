@@ -248,6 +248,8 @@ extension SimulatedCluster {
     for operation in batch.operations where failure == nil {
       do throws(DiskError) { try host.disk.perform(operation) } catch { failure = error }
     }
+    // Cut short by the disk, a log that was being forgotten is neither the old one nor the new one.
+    if failure != nil, batch.forgetsTheLog { host.isDamaged = true }
     guard host.isUp else { return }
     if let failure {
       host.process?.replica.failed(batch.ticket, failure, at: broker.clock(now), into: &output)
@@ -290,4 +292,11 @@ extension Host {
 extension SimulatedBroker {
   /// Its disk may do what disks should not.
   func isCursed(_ plan: SimulationPlan) -> Bool { plan.cursed.contains(index) }
+}
+
+extension DiskBatch {
+  /// Only a restart writes term and vote among other things.
+  fileprivate var forgetsTheLog: Bool {
+    operations.count > 1 && operations.contains { if case .replace(.hardState, _, _) = $0 { true } else { false } }
+  }
 }

@@ -12,6 +12,8 @@ from harness.node import BINARY
 
 # Each of these found a fault when it was run for the first time.
 FAILED_ONCE = [6, 7, 9, 10, 11, 12, 13, 14, 15, 26, 29, 42, 60, 62, 71, 197, 238, 346, 360, 366, 371, 470, 679]
+# And these when they were run for half an hour of simulated time.
+FAILED_LONG = [251]
 
 FRESH = 200
 
@@ -55,6 +57,9 @@ class SimulationTests(unittest.TestCase):
             for duration in ["60s", "2m"]:
                 run = sim("--seed", str(seed), "--duration", duration)
                 self.assertEqual(run.returncode, 0, f"seed {seed}\n{run.stdout}{run.stderr}")
+        for seed in FAILED_LONG:
+            run = sim("--seed", str(seed), "--duration", "30m")
+            self.assertEqual(run.returncode, 0, f"seed {seed}\n{run.stdout[-10000:]}{run.stderr}")
 
     def test_same_seed_same_trace(self):
         """The same seed is the same run, in every process"""
