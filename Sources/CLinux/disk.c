@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -80,7 +81,15 @@ int tidings_disk_bell_ring(int bell) {
   return 0;
 }
 
-int tidings_disk_bell_wait(int bell) {
+int tidings_disk_bell_wait(int bell, int milliseconds) {
+  struct pollfd rung = {.fd = bell, .events = POLLIN};
+  /* An interrupted wait begins anew: a signal may make it longer, which no caller minds. */
+  while (milliseconds >= 0) {
+    int ready = poll(&rung, 1, milliseconds);
+    if (ready == 0) return -ETIMEDOUT;
+    if (ready > 0) break;
+    if (errno != EINTR) return -errno;
+  }
   uint64_t rings;
   while (read(bell, &rings, sizeof rings) < 0) {
     if (errno != EINTR) return -errno;

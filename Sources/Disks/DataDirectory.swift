@@ -9,6 +9,7 @@ public import Journal
 /// identity    who this node is
 /// lock        who holds it now
 /// shards/0/…  one journal each
+/// group-0.log what its journal threads wrote last, while a node runs or after it was cut off
 /// ```
 public final class DataDirectory: Sendable {
   public let path: String
@@ -16,7 +17,9 @@ public final class DataDirectory: Sendable {
   public let identity: NodeIdentity
   /// Whether this start made it.
   public let isNew: Bool
-  private let root: DirectoryHandle
+  /// What an earlier run that was cut off had left in its group logs, and is in the journals now.
+  public let replay: GroupLogFinding
+  let root: DirectoryHandle
   private let lock: DirectoryLock
 
   static let formatName = "format"
@@ -37,20 +40,35 @@ public final class DataDirectory: Sendable {
     try Self.checkFormat(of: root)
     lock = try DirectoryLock(in: root, holder: holder)
     (identity, isNew) = try Self.identify(root, fresh)
+    replay = try Self.replay(root)
   }
 
   /// The directory of one shard, made when it is not there.
   public func shard(_ id: ShardID) throws(DataDirectoryError) -> DirectoryHandle {
-    let shardPath = "\(path)/\(Self.shardsName)/\(id)"
+    let shardPath = Self.path(of: id, in: path)
     return try Self.reaching(shardPath) { () throws(DiskError) in
       try DirectoryHandle.make(shardPath)
-      return try DirectoryHandle(path: shardPath)
+      return try DirectoryHandle(path: shardPath, shard: id)
     }
   }
 
   /// Writes down a changed identity: the next opening finds it.
   public func save(_ identity: NodeIdentity) throws(DataDirectoryError) {
     try Self.reaching(path) { () throws(DiskError) in try root.replace(Self.identityName, text: identity.text) }
+  }
+
+  static func path(of shard: ShardID, in root: String) -> String { "\(root)/\(shardsName)/\(shard)" }
+
+  /// Before anybody can open a journal here, whatever this run's settings are.
+  private static func replay(_ root: DirectoryHandle) throws(DataDirectoryError) -> GroupLogFinding {
+    do throws(GroupLogError) {
+      return try GroupLogReplay.run(GroupLogDirectory(root: root))
+    } catch {
+      switch error {
+      case .damaged(let name, let damage): throw .damagedGroupLog(root.path, name, damage)
+      case .disk(let failure): throw .unusable(root.path, failure)
+      }
+    }
   }
 
   private static func checkFormat(of root: DirectoryHandle) throws(DataDirectoryError) {
@@ -105,6 +123,8 @@ public enum DataDirectoryError: Error, Hashable, Sendable {
   case otherFormat(String, found: String)
   /// The identity is missing or altered.
   case damagedIdentity(String)
+  /// A group log holds what is acknowledged and in no journal, and cannot be read.
+  case damagedGroupLog(String, String, GroupLogDamage)
   /// The system refuses.
   case unusable(String, DiskError)
 }
@@ -120,6 +140,9 @@ extension DataDirectoryError: CustomStringConvertible {
       "data directory \(path) has format '\(found.prefix(40).split(separator: "\n").first ?? "")', this version reads 'tidings 1'"
     case .damagedIdentity(let path):
       "the identity file in data directory \(path) is missing or damaged; restore it, or start anew with an empty directory"
+    case .damagedGroupLog(let path, let name, let damage):
+      "\(name) in data directory \(path) is damaged: \(damage); it holds acknowledged messages that are nowhere else, and nothing"
+        + " was altered: restore the directory, or start anew with an empty one, or remove \(name) to do without them"
     case .unusable(let path, let error):
       "cannot use \(path): \(error)"
     }

@@ -1,17 +1,21 @@
 internal import CLinux
+public import Core
 internal import Glibc
 public import Journal
 
 /// An open directory and the calls made in it: the one place where files are touched. Any thread may use it.
 public final class DirectoryHandle: Sendable {
   public let path: String
+  /// Whose journal it holds. Without one its writes never go to a group log, whose replay could not find them.
+  let shard: ShardID?
   let descriptor: Int32
 
   /// Opens the directory, which must be there.
-  public init(path: String) throws(DiskError) {
+  public init(path: String, shard: ShardID? = nil) throws(DiskError) {
     let opened = tidings_disk_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0)
     guard opened >= 0 else { throw DiskError(errno: -opened, "open \(path)") }
     self.path = path
+    self.shard = shard
     descriptor = opened
   }
 

@@ -4,23 +4,33 @@ internal import Synchronization
 /// The threads that write for all shards of a node.
 ///
 /// ```
-/// reactors ── submit ──▶ WorkQueue ──▶ writer: all writes of a round, then few fdatasyncs ──▶ completion ──▶ mailbox
+/// reactors ── submit ──▶ WorkQueue ──▶ writer: all writes of a round, one fdatasync ──▶ completion ──▶ mailbox
 /// ```
 ///
-/// While one round is on the disk the next one gathers: that is the group commit.
+/// While one round is on the disk the next one gathers: that is the group commit. Each writer has a group log in the data
+/// directory it was given; without one a round takes a sync for each of its files.
 public final class JournalThreads: Sendable {
   public let durability: Durability
   private let queues: [WorkQueue<WriterWork>]
   private let threads: Mutex<[DiskThread]>
   private let attached = Mutex(0)
 
-  public init(threads count: Int = 1, durability: Durability = .fsync) {
+  /// `tell` is called on a writer thread, at most once for each, when it goes on without its group log.
+  public init(
+    threads count: Int = 1, durability: Durability = .fsync, logsIn directory: DataDirectory? = nil,
+    tell: @escaping @Sendable (DiskError) -> Void = { _ in }
+  ) {
     precondition(count >= 1 && count <= Self.mostThreads)
     self.durability = durability
     let queues = (0..<count).map { _ in WorkQueue<WriterWork>() }
     self.queues = queues
     threads = Mutex(
-      queues.map { queue in DiskThread.start("journal") { JournalWriter.run(queue, durability) } })
+      queues.enumerated().map { number, queue in
+        DiskThread.start("journal") {
+          let logs = directory.map { GroupLogDirectory(root: $0.root) }
+          JournalWriter.run(queue, durability, logs: logs, name: GroupLogDirectory.name(thread: number), tell: tell)
+        }
+      })
   }
 
   /// More would only wait for the same disk.
@@ -79,10 +89,4 @@ public struct DiskAnswer: Hashable, Sendable {
     self.ticket = ticket
     self.error = error
   }
-}
-
-enum WriterWork: Sendable {
-  case attach(Int, DirectoryHandle, @Sendable ([DiskAnswer]) -> Void)
-  case batches(Int, [DiskBatch])
-  case detach(Int)
 }

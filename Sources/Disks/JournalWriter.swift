@@ -1,115 +1,75 @@
+internal import Core
+internal import Glibc
 internal import Journal
 
 /// What one writer thread does, round after round.
 struct JournalWriter {
-  private var shards: [Int: ShardWriter] = [:]
+  private var commits: GroupCommit<GroupLogDirectory>
   private let durability: Durability
+  private let queue: WorkQueue<WriterWork>
 
-  static func run(_ queue: WorkQueue<WriterWork>, _ durability: Durability) {
-    var writer = JournalWriter(durability: durability)
-    var round: [WriterWork] = []
-    while queue.take(&round) { writer.carryOut(round) }
+  /// No round is put off for longer than this.
+  static let longestPause = TimeSpan(nanoseconds: 300_000)
+
+  /// Runs until the queue is closed and empty. `tell` hears why there is no group log, once.
+  static func run(
+    _ queue: WorkQueue<WriterWork>, _ durability: Durability, logs: GroupLogDirectory?, name: String,
+    tell: (DiskError) -> Void
+  ) {
+    let commits = GroupCommit(
+      durability: durability, files: logs, logName: name, epoch: UInt64.random(in: 1...(.max / 2)))
+    var writer = JournalWriter(commits: commits, durability: durability, queue: queue)
+    writer.run(tell: tell)
   }
 
-  private init(durability: Durability) {
-    self.durability = durability
-  }
-
-  /// All writes first, then what must be synced, then the answers.
-  private mutating func carryOut(_ round: [WriterWork]) {
-    var touched: [ShardWriter] = []
-    for work in round {
-      switch work {
-      case .attach(let number, let directory, let completion):
-        shards[number] = ShardWriter(disk: RealDisk(directory: directory, durability: durability), completion: completion)
-      case .batches(let number, let batches):
-        guard let shard = shards[number] else { continue }
-        if shard.answers.isEmpty { touched.append(shard) }
-        for batch in batches { shard.carryOut(batch) }
-      case .detach(let number):
-        shards.removeValue(forKey: number)?.finishRound()
+  private mutating func run(tell: (DiskError) -> Void) {
+    var work: [WriterWork] = []
+    var hasTold = false
+    while true {
+      if !hasTold, let failure = commits.logFailure {
+        hasTold = true
+        tell(failure)
+      }
+      switch queue.take(&work, within: commits.idleAfter) {
+      case .work: carryOut(work)
+      case .nothing: commits.idle()
+      case .end: return commits.stop()
       }
     }
-    // With several files to sync their writes are started together, so that the disk works on all of them while
-    // the first is waited for: half the time and half the processor of one after another.
-    if touched.count > 1 { for shard in touched { shard.startWriting() } }
-    for shard in touched { shard.finishRound() }
+  }
+
+  private mutating func carryOut(_ work: [WriterWork]) {
+    let start = Self.now
+    for part in work {
+      switch part {
+      case .attach(let number, let directory, let completion):
+        let disk = RealDisk(directory: directory, durability: durability)
+        commits.attach(number, ShardWriter(disk: disk, shard: directory.shard, completion: completion))
+      case .batches(let number, let batches): commits.carryOut(batches, for: number)
+      case .detach(let number): commits.detach(number)
+      }
+    }
+    commits.finishRound(at: start)
+    // What came during the round is not from those who were just answered: those get a moment to join the next round,
+    // so that there are not two half rounds in turn. Nobody waits for a publisher who is alone.
+    if durability == .fsync, queue.hasWork { Self.pause(min(Self.now - start, Self.longestPause)) }
+  }
+
+  private static func pause(_ span: TimeSpan) {
+    var left = timespec(tv_sec: 0, tv_nsec: Int(span.nanoseconds))
+    // One that is cut short by a signal is long enough.
+    nanosleep(&left, nil)
+  }
+
+  private static var now: Instant {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
   }
 }
 
-/// One journal's files as its writer thread sees them.
-final class ShardWriter {
-  private let disk: RealDisk
-  private let completion: @Sendable ([DiskAnswer]) -> Void
-  /// Files written in this round and not synced yet.
-  private var unsynced: [JournalFileName] = []
-  /// This round's answers; those from `syncedCount` on depend on `unsynced`.
-  private(set) var answers: [DiskAnswer] = []
-  private var syncedCount = 0
-  /// After this nothing is carried out: what the disk holds is unknown.
-  private var failure: DiskError?
-
-  init(disk: RealDisk, completion: @escaping @Sendable ([DiskAnswer]) -> Void) {
-    self.disk = disk
-    self.completion = completion
-  }
-
-  func carryOut(_ batch: DiskBatch) {
-    if let failure {
-      answers.append(DiskAnswer(ticket: batch.ticket, error: failure))
-      return
-    }
-    for operation in batch.operations {
-      do throws(DiskError) {
-        try carryOut(operation)
-      } catch {
-        if error.kind != .noSpace || !operation.mayLackSpace { failure = error }
-        answers.append(DiskAnswer(ticket: batch.ticket, error: error))
-        return
-      }
-    }
-    answers.append(DiskAnswer(ticket: batch.ticket))
-  }
-
-  private func carryOut(_ operation: DiskOperation) throws(DiskError) {
-    if case .sync(let name) = operation {
-      if !unsynced.contains(name) { unsynced.append(name) }
-      return
-    }
-    if operation.isBarrier { try sync() }
-    try disk.perform(operation)
-  }
-
-  /// Makes everything written durable; on failure no answer that counted on it stands.
-  private func sync() throws(DiskError) {
-    let files = unsynced
-    unsynced.removeAll(keepingCapacity: true)
-    for name in files {
-      do throws(DiskError) {
-        try disk.perform(.sync(name))
-      } catch {
-        // A full disk may first be noticed here; what was written is lost then, so it is no less fatal.
-        let fatal = DiskError(.failed, operation: error.operation, file: error.file, code: error.code)
-        failure = fatal
-        for number in syncedCount..<answers.count where answers[number].error == nil { answers[number].error = fatal }
-        throw fatal
-      }
-    }
-    syncedCount = answers.count
-  }
-
-  /// Has the system begin to write what will be synced. Nothing is durable by it.
-  func startWriting() {
-    for name in unsynced { disk.startWriting(name) }
-  }
-
-  /// Syncs what is left and hands the answers over.
-  func finishRound() {
-    guard !answers.isEmpty else { return }
-    // The failure is in the answers already.
-    do throws(DiskError) { try sync() } catch { assert(failure != nil) }
-    completion(answers)
-    answers = []
-    syncedCount = 0
-  }
+enum WriterWork: Sendable {
+  case attach(Int, DirectoryHandle, @Sendable ([DiskAnswer]) -> Void)
+  case batches(Int, [DiskBatch])
+  case detach(Int)
 }

@@ -42,7 +42,7 @@ public final class ReadThread: Sendable {
 
   private static func run(_ queue: WorkQueue<Work>) {
     var round: [Work] = []
-    while queue.take(&round) {
+    while queue.take(&round) == .work {
       for work in round { work.completion(work.directory.read(work.plan)) }
     }
   }

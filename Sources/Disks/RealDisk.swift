@@ -107,7 +107,6 @@ public final class RealDisk: Disk {
     throw DiskError(errno: -result, "reserve", name.text)
   }
 
-  /// Has the system begin to write the file's changed pages; a sync that follows has less to wait for.
   func startWriting(_ name: JournalFileName) {
     guard durability == .fsync, let descriptor = descriptors[name] else { return }
     tidings_disk_start_writing(descriptor)
@@ -129,3 +128,5 @@ public final class RealDisk: Disk {
     guard result == 0 else { throw DiskError(errno: errno, operation, name.text) }
   }
 }
+
+extension RealDisk: WritableDisk {}

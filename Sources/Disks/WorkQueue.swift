@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Core
 internal import Glibc
 internal import Synchronization
 
@@ -44,24 +45,40 @@ final class WorkQueue<Work: Sendable>: Sendable {
     if mustRing { ring() }
   }
 
-  /// Everything that waits, in order; sleeps while there is nothing. Nil when closed and empty.
+  /// What a thread that asks for work gets.
+  enum Taking: Hashable {
+    case work
+    /// Nothing came in time.
+    case nothing
+    /// Closed and empty.
+    case end
+  }
+
+  /// Everything that waits, in order; sleeps while there is nothing, at most for `patience`, without which for ever.
   /// `emptied` is swapped in, so that two arrays take turns and none is allocated.
-  func take(_ emptied: inout [Work]) -> Bool {
+  func take(_ emptied: inout [Work], within patience: TimeSpan? = nil) -> Taking {
     emptied.removeAll(keepingCapacity: true)
+    var isLate = false
     while true {
-      let (isDone, mustSleep) = state.withLock { state in
+      let taking: Taking? = state.withLock { state in
         if !state.waiting.isEmpty {
           swap(&state.waiting, &emptied)
-          return (false, false)
+          return .work
         }
-        state.isAsleep = !state.isClosed
-        return (state.isClosed, !state.isClosed)
+        if state.isClosed { return .end }
+        state.isAsleep = !isLate
+        return isLate ? .nothing : nil
       }
-      if !mustSleep { return !isDone }
-      let result = tidings_disk_bell_wait(bell)
-      precondition(result == 0, "a disk thread cannot sleep (error \(-result))")
+      if let taking { return taking }
+      // A ring that comes too late stays in the bell, and wakes the next sleep for nothing.
+      let result = tidings_disk_bell_wait(bell, patience.map { Int32(clamping: $0.milliseconds) } ?? -1)
+      isLate = result == -ETIMEDOUT
+      precondition(result == 0 || isLate, "a disk thread cannot sleep (error \(-result))")
     }
   }
+
+  /// Whether a `take` would return at once.
+  var hasWork: Bool { state.withLock { !$0.waiting.isEmpty } }
 
   private func ring() {
     let result = tidings_disk_bell_ring(bell)

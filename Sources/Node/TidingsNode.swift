@@ -39,12 +39,21 @@ public enum TidingsNode {
       store = try BrokerStore(
         path: configuration.dataFolder,
         fresh: NodeIdentity(node: NodeID(random.next()), cluster: ClusterID(random.next()), shards: configuration.shards),
-        holder: "node \(configuration.name), process \(getpid()), since \(SystemClock.wall().timestamp)", durability: configuration.durability == .fsync ? .fsync : .memory)
+        holder: "node \(configuration.name), process \(getpid()), since \(SystemClock.wall().timestamp)", durability: configuration.durability == .fsync ? .fsync : .memory,
+        tell: { error in
+          log.error("group-log", "there is no group log; every journal's file is synced by itself", ["error": LogValue(error)])
+        })
     } catch {
       log.error("data-directory", error.description, ["path": LogValue(configuration.dataFolder)])
       return 1
     }
     defer { store.stop() }
+    let replay = store.directory.replay
+    if replay.rounds > 0 {
+      log.info(
+        "group-log", "what a run that was cut off wrote last is in the journals now",
+        ["rounds": LogValue(replay.rounds), "writes": LogValue(replay.writes)])
+    }
     let identity = store.directory.identity
     guard let cluster = identity.cluster, identity.shards > 0 else {
       log.error("data-directory", "the data directory belongs to no cluster; name another with --data", ["path": LogValue(configuration.dataFolder)])

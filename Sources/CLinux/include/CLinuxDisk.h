@@ -13,10 +13,11 @@ int tidings_disk_open(int directory, const char *name, int flags, int mode);
 /* Calls back with the name and the size of every regular file of `directory`, and -1 as size for anything else. */
 int tidings_disk_list(int directory, void *context, void (*each)(void *context, const char *name, int64_t size));
 
-/* A bell to sleep by: a wait returns after at least one ring since the last wait. */
+/* A bell to sleep by: a wait returns after at least one ring since the last wait, or with -ETIMEDOUT after
+   `milliseconds`; negative ones have no end. */
 int tidings_disk_bell_create(void);
 int tidings_disk_bell_ring(int bell);
-int tidings_disk_bell_wait(int bell);
+int tidings_disk_bell_wait(int bell, int milliseconds);
 
 /* Names the calling thread, for people who look at it. */
 void tidings_disk_name_thread(const char *name);
