@@ -59,7 +59,7 @@ public struct PublishGate {
 
   private func use(at time: WallTime, over state: borrowing ShardState) -> IdempotencyKeys.Use? {
     let appended = keyName.withUnsafeBytes { newer.keys[$0] ?? older.keys[$0] }
-    if let appended { return IdempotencyKeys.counts(appended, at: time) ? appended : nil }
+    if let appended { return IdempotencyKeys.counts(appended, of: keyName, at: time) ? appended : nil }
     return state.keys.use(keyName, at: time)
   }
 

@@ -17,12 +17,12 @@ import Testing
     var state = ShardState()
     let start = log.time.milliseconds
     try state.take(log.record("a", key: "k"))
-    #expect(use(state, "a", "k", at: start + IdempotencyKeys.windowMilliseconds - 1) == 1)
-    #expect(use(state, "a", "k", at: start + IdempotencyKeys.windowMilliseconds) == nil)
+    #expect(use(state, "a", "k", at: start + IdempotencyKeys.ofPublishers.windowMilliseconds - 1) == 1)
+    #expect(use(state, "a", "k", at: start + IdempotencyKeys.ofPublishers.windowMilliseconds) == nil)
     #expect(use(state, "b", "k", at: start) == nil)
     #expect(use(state, "ak", "", at: start) == nil)
     // A later record, with or without a key, makes room.
-    log.time.milliseconds += IdempotencyKeys.windowMilliseconds
+    log.time.milliseconds += IdempotencyKeys.ofPublishers.windowMilliseconds
     try state.take(log.record("a"))
     #expect(state.keys.count == 0)
   }
@@ -31,12 +31,12 @@ import Testing
   func bound() throws {
     var log = LogWriter()
     var state = ShardState()
-    for number in 0..<IdempotencyKeys.maximumCount + 100 { try state.take(log.record("a", key: "\(number)")) }
-    #expect(state.keys.count == IdempotencyKeys.maximumCount)
+    for number in 0..<IdempotencyKeys.ofPublishers.count + 100 { try state.take(log.record("a", key: "\(number)")) }
+    #expect(state.keys.count == IdempotencyKeys.ofPublishers.count)
     let now = log.time.milliseconds
     #expect(use(state, "a", "99", at: now) == nil)
     #expect(use(state, "a", "100", at: now) == 101)
-    #expect(use(state, "a", "\(IdempotencyKeys.maximumCount + 99)", at: now) != nil)
+    #expect(use(state, "a", "\(IdempotencyKeys.ofPublishers.count + 99)", at: now) != nil)
   }
 
   @Test("Past the largest number of bytes the oldest goes first")
@@ -44,9 +44,34 @@ import Testing
     var log = LogWriter()
     var state = ShardState()
     let long = String(repeating: "k", count: 60_000)
-    let fitting = IdempotencyKeys.maximumBytes / 60_003
+    let fitting = IdempotencyKeys.ofPublishers.bytes / 60_003
     for number in 0..<fitting + 5 { try state.take(log.record("a", key: long + "\(number % 10)\(number)")) }
     #expect(state.keys.count <= fitting)
     #expect(state.keys.count >= fitting - 5)
+  }
+
+  @Test("Keys that edges give are kept apart, for seconds, and push out none of a publisher's")
+  func keysOfEdges() throws {
+    var log = LogWriter()
+    var state = ShardState()
+    var keys = RetryKey(edge: 7)
+    // The writer takes text: those of the keys that are.
+    func next() -> String {
+      while true {
+        let key = keys.withNext { String(decoding: $0, as: UTF8.self) }
+        if key.utf8.count == RetryKey.length { return key }
+      }
+    }
+    try state.take(log.record("a", key: "k"))
+    let first = next()
+    let start = log.time.milliseconds
+    try state.take(log.record("a", key: first))
+    for _ in 0..<IdempotencyKeys.ofPublishers.count + 10 { try state.take(log.record("a", key: next())) }
+    #expect(use(state, "a", "k", at: log.time.milliseconds) == 1)
+    #expect(use(state, "a", first, at: start + IdempotencyKeys.ofEdges.windowMilliseconds - 1) == 2)
+    #expect(use(state, "a", first, at: start + IdempotencyKeys.ofEdges.windowMilliseconds) == nil)
+    log.time.milliseconds += IdempotencyKeys.ofEdges.windowMilliseconds
+    try state.take(log.record("a"))
+    #expect(state.keys.count == 1)
   }
 }
