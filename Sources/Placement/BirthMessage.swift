@@ -85,7 +85,7 @@ extension BirthMessage {
   /// Reads what `encode` wrote, or refuses all of it.
   public init(decoding bytes: RawSpan) throws(PlacementRefusal) {
     guard bytes.byteCount <= Self.maximumLength else { throw .tooLong }
-    var reader = FieldReader(bytes)
+    var reader = FieldReader<PlacementRefusal>(bytes)
     let found = try reader.u8()
     guard found == Self.version else { throw .unknownVersion(found) }
     let number = try reader.u8()
@@ -127,7 +127,7 @@ extension ByteBuffer {
   }
 }
 
-extension FieldReader {
+extension FieldReader<PlacementRefusal> {
   @_lifetime(self: copy self)
   mutating func certificate() throws(PlacementRefusal) -> BirthCertificate {
     let cluster = ClusterID(try u64())
