@@ -2,6 +2,15 @@ internal import Core
 
 extension FieldReader<PlacementRefusal> {
   @_lifetime(self: copy self)
+  mutating func cluster() throws(PlacementRefusal) -> ClusterID {
+    let value = try u64()
+    let cluster = ClusterID(value)
+    // An identity has 48 bits; more are not cut off in silence.
+    guard cluster.value == value else { throw .malformed }
+    return cluster
+  }
+
+  @_lifetime(self: copy self)
   mutating func flag() throws(PlacementRefusal) -> Bool {
     let value = try u8()
     guard value <= 1 else { throw .malformed }

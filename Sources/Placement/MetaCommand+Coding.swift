@@ -117,7 +117,7 @@ extension FieldReader<PlacementRefusal> {
 
   @_lifetime(self: copy self)
   mutating func birth() throws(PlacementRefusal) -> MetaBirth {
-    let cluster = ClusterID(try u64())
+    let cluster = try cluster()
     let replicas = Int(try u8())
     let brokers = try brokers()
     let count = Int(try u16())

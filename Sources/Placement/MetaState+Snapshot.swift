@@ -28,7 +28,7 @@ extension MetaState {
     let found = try reader.u8()
     guard found == Self.snapshotVersion else { throw .unknownVersion(found) }
     let isBorn = try reader.flag()
-    let identity = ClusterID(try reader.u64())
+    let identity = try reader.cluster()
     cluster = isBorn ? identity : nil
     replicas = Int(try reader.u8())
     guard replicas <= Self.maximumReplicas else { throw .malformed }
