@@ -4,24 +4,30 @@
 import Core
 import Journal
 
-// An input is a directory: files one after another, each u8 kind, u8 offset, u16 length and its bytes.
+// An input is a directory: files one after another, each u8 kind, u8 offset, u16 length and its bytes. With `isPadded` in
+// the kind, zeroes follow in the file, up to the next whole unit of what a segment reserves.
+private let isPadded: UInt8 = 0x80
+private let unit = 4096
 
 private let settings: JournalSettings = {
   var settings = JournalSettings()
-  settings.firstReserveBytes = 1024
-  settings.largestReserveBytes = 2048
-  settings.segmentBytes = 1500
+  settings.firstReserveBytes = unit
+  settings.largestReserveBytes = 2 * unit
+  settings.segmentBytes = 500
   settings.indexSpacingBytes = 256
   settings.indexSaveBytes = 700
   settings.scanBytes = 512
   return settings
 }()
 
-private func name(_ kind: UInt8, _ offset: UInt8) -> JournalFileName {
-  switch kind % 5 {
-  case 0: .segment(Offset(UInt64(offset)))
-  case 1: .index(Offset(UInt64(offset)))
-  case 2: .snapshot(Offset(UInt64(offset)))
+/// By its text, as a disk has it; the last offset of a byte stands for the last there is.
+private func name(_ kind: UInt8, _ offset: UInt8) -> JournalFileName? {
+  let number = offset == .max ? String(UInt64.max) : String(offset)
+  let padded = String(repeating: "0", count: 20 - number.utf8.count) + number
+  return switch (kind & ~isPadded) % 5 {
+  case 0: JournalFileName(padded + ".log")
+  case 1: JournalFileName(padded + ".index")
+  case 2: JournalFileName(padded + ".snapshot")
   case 3: .mark
   default: .hardState
   }
@@ -36,7 +42,9 @@ private func file(_ name: JournalFileName, _ bytes: [UInt8]) -> [UInt8] {
     case .mark: (3, 0)
     case .hardState: (4, 0)
     }
-  return [kind, UInt8(truncatingIfNeeded: offset), UInt8(bytes.count & 0xff), UInt8(bytes.count >> 8)] + bytes
+  let pads = !bytes.isEmpty && bytes.count.isMultiple(of: unit)
+  let kept = pads ? bytes.lastIndex { $0 != 0 }.map { bytes[...$0] } ?? [] : bytes[...]
+  return [kind | (pads ? isPadded : 0), UInt8(truncatingIfNeeded: offset), UInt8(kept.count & 0xff), UInt8(kept.count >> 8)] + kept
 }
 
 private func directory(of disk: SimulatedDisk) -> [UInt8] {
@@ -62,21 +70,21 @@ private func written(_ count: Int) -> [[UInt8]] {
   }
   for number in 1...count {
     var entry = ByteBuffer(capacity: 200)
-    RecordDraft().encode(topic: "t", payload: [UInt8](repeating: 7, count: 60), into: &entry)
+    RecordDraft().encode(topic: "t", payload: [UInt8](repeating: 7, count: 9), into: &entry)
     let stamp = RecordStamp(offset: Offset(UInt64(number)), previous: .zero, time: WallTime(milliseconds: 5), term: 1)
     entry.withUnsafeMutableBytes { stamp.stamp($0.baseAddress!) }
     _ = log.append(entry, into: &output)
     carryOut()
     log.tick(at: Instant.zero + .milliseconds(number * 1000), into: &output)
     carryOut()
-    if number.isMultiple(of: 5) { seen.append(directory(of: disk)) }
+    if number.isMultiple(of: 3) { seen.append(directory(of: disk)) }
   }
   return seen
 }
 
 @_cdecl("LLVMFuzzerInitialize")
 public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
-  plant { written(20) }
+  plant { written(12) }
   return 0
 }
 
@@ -89,9 +97,11 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     while input.count - at >= 4, disk.files.count < 12 {
       let length = min(Int(input[at + 2]) | Int(input[at + 3]) << 8, input.count - at - 4)
       var bytes = Array(input[at + 4..<at + 4 + length])
-      let name = name(input[at], input[at + 1])
-      if isSealed, case .segment = name { seal(&bytes, from: 0) }
-      disk.files[name] = SimulatedDisk.File(bytes: bytes, durable: bytes)
+      if input[at] & isPadded != 0 { bytes += [UInt8](repeating: 0, count: unit - length % unit) }
+      if let name = name(input[at], input[at + 1]) {
+        if isSealed, case .segment = name { seal(&bytes, from: 0) }
+        disk.files[name] = SimulatedDisk.File(bytes: bytes, durable: bytes)
+      }
       at += 4 + length
     }
     open(&disk)
