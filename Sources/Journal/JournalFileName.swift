@@ -14,6 +14,8 @@ public enum JournalFileName: Hashable, Sendable {
   case hardState
 
   static let digits = 20
+  /// No log ever reaches it.
+  static let largestOffset: UInt64 = 1 << 62
 
   public var text: String {
     switch self {
@@ -34,9 +36,11 @@ public enum JournalFileName: Hashable, Sendable {
       guard text.utf8.count > Self.digits + 1 else { return nil }
       let number = text.utf8.prefix(Self.digits)
       guard number.allSatisfy(\.isDigit), let value = UInt64(text.prefix(Self.digits)) else { return nil }
+      // A name may be anything; one offset more, and one less, must always exist.
+      guard value <= Self.largestOffset else { return nil }
       switch text.dropFirst(Self.digits) {
-      case ".log": self = .segment(Offset(value))
-      case ".index": self = .index(Offset(value))
+      case ".log" where value > 0: self = .segment(Offset(value))
+      case ".index" where value > 0: self = .index(Offset(value))
       case ".snapshot": self = .snapshot(Offset(value))
       default: return nil
       }

@@ -76,7 +76,8 @@ extension Recovery {
     let last = segments.last?.last ?? .zero
     next.committed = min(committed, last)
     if let mark, mark.filling > last { next.filling = mark.filling }
-    if mark == nil {
+    // A file that lost its second slot has no room for it either.
+    if mark == nil || files[.mark] != DurableMark.fileSize {
       try disk.perform(.replace(.mark, header: next.encodedFile(), body: Bytes()))
     } else {
       for operation in next.written { try disk.perform(operation) }

@@ -98,6 +98,28 @@ import Testing
     }
   }
 
+  @Test("A mark that lost its second slot is made anew, and costs nothing")
+  func shortMark() throws {
+    var (disk, entries) = try shortLog(marked: true)
+    for length in [DurableMarkSize.slot, DurableMarkSize.file - 1] {
+      disk.cut(.mark, to: length, padded: false)
+      let bench = try Bench(disk: disk)
+      #expect(bench.verdict != .fresh && bench.log.durable == Offset(UInt64(entries.count)))
+      #expect(bench.disk.files[.mark]?.bytes.count == DurableMarkSize.file)
+      disk = bench.disk
+    }
+  }
+
+  @Test("Files whose names no journal gives are nobody's: there is no entry 0, nor a last one that a number can say")
+  func names() {
+    let zero = String(repeating: "0", count: 20)
+    for name in [zero + ".log", zero + ".index", "18446744073709551615.log", "18446744073709551615.snapshot", "04611686018427387905.log"] {
+      #expect(JournalFileName(name) == nil, "\(name)")
+    }
+    #expect(JournalFileName("04611686018427387904.log") == .segment(Offset(1 << 62)))
+    #expect(JournalFileName(zero + ".snapshot") == .snapshot(.zero))
+  }
+
   @Test("A flipped bit of mark, index or term and vote never costs an entry")
   func flipBeside() throws {
     var bench = try Bench()
@@ -281,4 +303,9 @@ import Testing
     opening = try JournalLog.open(disk: &disk, settings: Bench.small)
     #expect(opening.hardState == .lost)
   }
+}
+
+private enum DurableMarkSize {
+  static let slot = 4096
+  static let file = 8192
 }
