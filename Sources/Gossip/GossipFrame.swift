@@ -95,7 +95,7 @@ enum GossipFrame {
   ) throws(GossipRefusal) -> FrameHeader {
     messages.removeAll(keepingCapacity: true)
     guard bytes.byteCount <= limit else { throw .tooLong }
-    var reader = FieldReader(bytes)
+    var reader = FieldReader<GossipRefusal>(bytes)
     let found = try reader.u8()
     guard found == version else { throw .unknownVersion(found) }
     let number = try reader.u8()
@@ -109,7 +109,7 @@ enum GossipFrame {
     return header
   }
 
-  private static func message(_ reader: inout FieldReader) throws(GossipRefusal) -> GossipMessage {
+  private static func message(_ reader: inout FieldReader<GossipRefusal>) throws(GossipRefusal) -> GossipMessage {
     let number = try reader.u8()
     guard let kind = Kind(rawValue: number) else { throw .unknownKind(number) }
     switch kind {

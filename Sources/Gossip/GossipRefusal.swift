@@ -1,5 +1,7 @@
+public import Core
+
 /// Why bytes that came in are not listened to. Nothing of a refused packet has any effect.
-public enum GossipRefusal: Error, Hashable, Sendable {
+public enum GossipRefusal: FieldRefusal, Hashable, Sendable {
   case tooLong
   case truncated
   case trailingBytes

@@ -47,7 +47,7 @@ extension MemberProfile {
   public init(decoding bytes: RawSpan) throws(GossipRefusal) {
     self.init(role: .all, boot: 0, name: "")
     guard bytes.byteCount <= GossipLimits.profile else { throw .malformedProfile }
-    var reader = FieldReader(bytes)
+    var reader = FieldReader<GossipRefusal>(bytes)
     guard try reader.u8() == Self.encodingVersion else { throw .malformedProfile }
     while !reader.isAtEnd {
       let number = try reader.u8()

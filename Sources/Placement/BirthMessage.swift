@@ -85,21 +85,21 @@ extension BirthMessage {
   /// Reads what `encode` wrote, or refuses all of it.
   public init(decoding bytes: RawSpan) throws(PlacementRefusal) {
     guard bytes.byteCount <= Self.maximumLength else { throw .tooLong }
-    var reader = FieldReader(bytes)
+    var reader = FieldReader<PlacementRefusal>(bytes)
     let found = try reader.u8()
     guard found == Self.version else { throw .unknownVersion(found) }
     let number = try reader.u8()
     guard let kind = Kind(rawValue: number) else { throw .unknownKind(number) }
     switch kind {
     case .propose: self = .propose(try reader.certificate())
-    case .confirm: self = .confirm(ClusterID(try reader.u64()))
+    case .confirm: self = .confirm(try reader.cluster())
     case .refuse:
-      let cluster = ClusterID(try reader.u64())
+      let cluster = try reader.cluster()
       guard let reason = BirthRefusal(rawValue: try reader.u8()) else { throw .malformed }
       self = .refuse(cluster, reason)
-    case .withdraw: self = .withdraw(ClusterID(try reader.u64()))
+    case .withdraw: self = .withdraw(try reader.cluster())
     case .start: self = .start(try reader.certificate())
-    case .started: self = .started(ClusterID(try reader.u64()))
+    case .started: self = .started(try reader.cluster())
     }
     guard reader.isAtEnd else { throw .trailingBytes }
   }
@@ -127,10 +127,10 @@ extension ByteBuffer {
   }
 }
 
-extension FieldReader {
+extension FieldReader<PlacementRefusal> {
   @_lifetime(self: copy self)
   mutating func certificate() throws(PlacementRefusal) -> BirthCertificate {
-    let cluster = ClusterID(try u64())
+    let cluster = try cluster()
     let terms = BirthTerms(expect: Int(try u16()), shards: Int(try u16()), replicas: Int(try u16()))
     let members = try nodes(atMost: BirthCertificate.maximumMembers)
     for (a, b) in zip(members, members.dropFirst()) where a >= b { throw .malformed }

@@ -29,7 +29,7 @@ extension BirthRecord {
   }
 
   public init(decoding bytes: RawSpan) throws(PlacementRefusal) {
-    var reader = FieldReader(bytes)
+    var reader = FieldReader<PlacementRefusal>(bytes)
     let found = try reader.u8()
     guard found == Self.version else { throw .unknownVersion(found) }
     switch try reader.u8() {

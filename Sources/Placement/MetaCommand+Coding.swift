@@ -52,7 +52,7 @@ extension MetaCommand {
   /// the meta group: its state would differ from the others'.
   public init(decoding bytes: RawSpan) throws(PlacementRefusal) {
     guard bytes.byteCount <= Self.maximumLength else { throw .tooLong }
-    var reader = FieldReader(bytes)
+    var reader = FieldReader<PlacementRefusal>(bytes)
     let found = try reader.u8()
     guard found == Self.version else { throw .unknownVersion(found) }
     let number = try reader.u8()
@@ -85,7 +85,7 @@ extension ByteBuffer {
   }
 }
 
-extension FieldReader {
+extension FieldReader<PlacementRefusal> {
   @_lifetime(self: copy self)
   mutating func broker() throws(PlacementRefusal) -> BrokerRecord {
     let id = try node()
@@ -117,7 +117,7 @@ extension FieldReader {
 
   @_lifetime(self: copy self)
   mutating func birth() throws(PlacementRefusal) -> MetaBirth {
-    let cluster = ClusterID(try u64())
+    let cluster = try cluster()
     let replicas = Int(try u8())
     let brokers = try brokers()
     let count = Int(try u16())

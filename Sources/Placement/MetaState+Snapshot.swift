@@ -24,11 +24,11 @@ extension MetaState {
   public init(decodingSnapshot bytes: RawSpan) throws(PlacementRefusal) {
     self.init()
     guard bytes.byteCount <= Self.maximumSnapshot else { throw .tooLong }
-    var reader = FieldReader(bytes)
+    var reader = FieldReader<PlacementRefusal>(bytes)
     let found = try reader.u8()
     guard found == Self.snapshotVersion else { throw .unknownVersion(found) }
     let isBorn = try reader.flag()
-    let identity = ClusterID(try reader.u64())
+    let identity = try reader.cluster()
     cluster = isBorn ? identity : nil
     replicas = Int(try reader.u8())
     guard replicas <= Self.maximumReplicas else { throw .malformed }

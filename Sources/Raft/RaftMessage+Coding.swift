@@ -60,7 +60,7 @@ extension RaftMessage {
   /// Reads exactly one message. Entries and pieces of snapshots are not copied: they share the memory of `bytes`, and
   /// every entry in them is whole and unharmed.
   public init(decoding bytes: Bytes) throws(RaftRefusal) {
-    var reader = FieldReader(bytes.bytes)
+    var reader = RaftReader(bytes.bytes)
     let version = try reader.u8()
     guard version == Self.version else { throw .unknownVersion(version) }
     let number = try reader.u8()
@@ -93,7 +93,7 @@ extension RaftMessage {
   }
 }
 
-extension FieldReader {
+extension FieldReader<RaftRefusal> {
   @_lifetime(self: copy self)
   fileprivate mutating func voteRequest(_ term: Term) throws(RaftRefusal) -> VoteRequest {
     let request = VoteRequest(term: term, last: try position(), isTransfer: try boolean())

@@ -1,7 +1,7 @@
-internal import Core
+public import Core
 
 /// Why bytes from another replica are not listened to. Nothing of a refused message has any effect.
-public enum RaftRefusal: Error, Hashable, Sendable {
+public enum RaftRefusal: FieldRefusal, Hashable, Sendable {
   case truncated
   case trailingBytes
   case tooLong
