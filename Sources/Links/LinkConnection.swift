@@ -47,6 +47,8 @@ final class LinkConnection {
   var isBlocked = false
   /// To be written at the end of this turn.
   var isListed = false
+  /// More may lie in the socket than was read in this turn.
+  var isReadLater = false
   var isClosed = false
   /// The purpose is done with it: the link was told as gone, the dial goes on without it.
   var isDetached = false

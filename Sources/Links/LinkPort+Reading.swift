@@ -5,6 +5,8 @@ internal import Wire
 
 extension LinkPort {
   func read(_ connection: LinkConnection) {
+    // It has had its share of this turn, and is read on in the next.
+    guard !connection.isReadLater else { return }
     for _ in 0..<LinkBounds.readsPerTurn {
       let isStranger = connection.phase == .handshake
       let most = isStranger ? LinkBounds.strangerBytes : LinkBounds.readBytes
@@ -22,7 +24,8 @@ extension LinkPort {
       case .closed, .failed: return ended(connection)
       }
     }
-    // Others have their turn first. No timer of the connection's own: it is not waited for, and may be one too many.
+    // Others have their turn first.
+    connection.isReadLater = true
     _ = loop.schedule(TimerKey(PollToken(kind: Self.readingTimer, connection.key).rawValue), at: now)
   }
 

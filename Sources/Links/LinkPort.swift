@@ -118,7 +118,10 @@ public final class LinkPort {
         attempt(dial)
       }
     case Self.readingTimer:
-      if let connection = connections[token.slot] { read(connection) }
+      if let connection = connections[token.slot] {
+        connection.isReadLater = false
+        read(connection)
+      }
     default:
       break
     }
