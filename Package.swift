@@ -40,6 +40,7 @@ let rooms: [Room] = [
   Room(name: "Wire", kind: .pure, imports: ["Core", "Feeds", "Raft", "Replica", "Gossip", "Placement"]),
   Room(name: "Simulation", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft", "Replica"]),
   Room(name: "Reactor", kind: .shell, imports: ["Core", "CLinux"]),
+  Room(name: "Links", kind: .shell, imports: ["Core", "Gossip", "Sealing", "Wire", "Reactor"]),
   Room(name: "Disks", kind: .shell, imports: ["Core", "Journal", "CLinux"]),
   Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Shard", "Replica", "Reactor", "Disks"]),
   Room(
@@ -116,6 +117,7 @@ let testTargets: [Target] =
     tests("Wire", ["Wire", "Feeds", "Raft", "Replica", "Placement"]),
     tests("Simulation", ["Simulation"]),
     tests("Reactor", ["Reactor"]),
+    tests("Links", ["Links", "Wire", "Feeds", "Replica", "Raft", "Gossip", "Sealing", "Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security", "Reactor"]),
     tests("Node", ["Node", "JSON", "Security"]),

@@ -73,6 +73,18 @@ int tidings_stream_socket(int family) {
   return OR_ERRNO(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
+int tidings_datagram_socket(int family) {
+  return OR_ERRNO(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+long tidings_receive_from(int descriptor, void *bytes, unsigned long count, struct sockaddr *peer, uint32_t *length) {
+  return OR_ERRNO(recvfrom(descriptor, bytes, count, 0, peer, length));
+}
+
+long tidings_send_to(int descriptor, const void *bytes, unsigned long count, const struct sockaddr *peer, uint32_t length) {
+  return OR_ERRNO(sendto(descriptor, bytes, count, MSG_NOSIGNAL, peer, length));
+}
+
 int tidings_accept(int listener, struct sockaddr *peer, uint32_t *length) {
   return OR_ERRNO(accept4(listener, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }

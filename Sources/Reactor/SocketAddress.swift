@@ -33,6 +33,27 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     SocketAddress(family: .v6, high: high, low: low, scope: scope, port: port)
   }
 
+  private static let mapped: UInt64 = 0xffff_0000_0000
+
+  /// An IPv6 address, or the IPv4 address that stands in its mapped form (`::ffff:192.168.0.1`).
+  public static func either(high: UInt64, low: UInt64, scope: UInt32 = 0, port: UInt16) -> SocketAddress {
+    if high == 0, low >> 32 == mapped >> 32 {
+      return SocketAddress(family: .v4, high: low << 32, low: 0, scope: 0, port: port)
+    }
+    return SocketAddress(family: .v6, high: high, low: low, scope: scope, port: port)
+  }
+
+  /// The sixteen bytes of the address as IPv6 writes it; an IPv4 address in its mapped form.
+  public var sixteenBytes: (high: UInt64, low: UInt64) { family == .v4 ? (0, SocketAddress.mapped | high >> 32) : (high, low) }
+
+  /// The same place, as IPv4 where it can be: a socket of both families tells IPv4 peers in their mapped form.
+  public var plain: SocketAddress { family == .v4 ? self : .either(high: high, low: low, scope: scope, port: port) }
+
+  /// The same place, as a socket of both families wants it.
+  var asV6: SocketAddress {
+    family == .v6 ? self : SocketAddress(family: .v6, high: 0, low: sixteenBytes.low, scope: 0, port: port)
+  }
+
   /// Reachable from this machine alone.
   public var isLoopback: Bool {
     switch family {

@@ -87,6 +87,27 @@ enum SystemCalls {
     outcome(retrying { tidings_send_parts(descriptor.rawValue, parts, Int32(count)) })
   }
 
+  /// One datagram; what is longer than `count` is cut.
+  static func receive(
+    _ descriptor: FileDescriptor, _ bytes: UnsafeMutableRawPointer, _ count: Int, from storage: inout sockaddr_storage
+  ) -> IOResult {
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return outcome(
+      retrying {
+        withUnsafeMutableBytes(of: &storage) { form in
+          tidings_receive_from(
+            descriptor.rawValue, bytes, UInt(count), form.baseAddress?.assumingMemoryBound(to: sockaddr.self), &length)
+        }
+      })
+  }
+
+  static func send(_ descriptor: FileDescriptor, _ bytes: UnsafeRawPointer, _ count: Int, to address: SocketAddress) -> IOResult {
+    outcome(
+      retrying {
+        address.withKernelForm { form, length in tidings_send_to(descriptor.rawValue, bytes, UInt(count), form, length) }
+      })
+  }
+
   private static func outcome(_ result: Int) -> IOResult {
     if result >= 0 { return .bytes(result) }
     let code = Int32(-result)
@@ -128,6 +149,10 @@ enum SystemCalls {
 
   static func createStreamSocket(_ family: Int32) throws(ReactorError) -> FileDescriptor {
     FileDescriptor(try checked("socket") { tidings_stream_socket(family) })
+  }
+
+  static func createDatagramSocket(_ family: Int32) throws(ReactorError) -> FileDescriptor {
+    FileDescriptor(try checked("socket") { tidings_datagram_socket(family) })
   }
 
   static func setOption(

@@ -59,6 +59,9 @@ public struct LinkAdmission: Sendable {
     known[index].links -= 1
   }
 
+  /// A link is ended for a reason that was found elsewhere than here.
+  public mutating func countEnd(_ reason: NodeFarewell.Reason) { counters.count(reason) }
+
   /// What came on a link could not be read: the words to end it with.
   public mutating func unreadable(_ refusal: WireRefusal) -> NodeFarewell {
     counters.count(.unreadable)

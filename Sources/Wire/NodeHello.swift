@@ -12,6 +12,10 @@ public struct NodeHello: Hashable, Sendable {
   public var roles: NodeRoles
   /// It knows itself to be removed for good, and says so.
   public var knowsItIsRemoved: Bool
+  /// How many shards its cluster has; 0: it does not know.
+  public var shards: UInt16
+  /// How many replicas each has; 0: it does not know.
+  public var replicas: UInt8
   /// For people.
   public var name: String
 
@@ -20,7 +24,7 @@ public struct NodeHello: Hashable, Sendable {
 
   public init(
     versions: ClosedRange<UInt16> = NodeHello.spoken, cluster: ClusterID?, node: NodeID, incarnation: UInt64, roles: NodeRoles,
-    knowsItIsRemoved: Bool = false, name: String
+    knowsItIsRemoved: Bool = false, shards: UInt16 = 0, replicas: UInt8 = 0, name: String
   ) {
     self.versions = versions
     self.cluster = cluster
@@ -28,6 +32,8 @@ public struct NodeHello: Hashable, Sendable {
     self.incarnation = incarnation
     self.roles = roles
     self.knowsItIsRemoved = knowsItIsRemoved
+    self.shards = shards
+    self.replicas = replicas
     self.name = name
   }
 }
@@ -65,6 +71,8 @@ public struct NodeFarewell: Error, Hashable, Sendable {
     case draining = 8
     /// What came could not be read.
     case unreadable = 9
+    /// Another node lives at this address than the one that was looked for.
+    case otherNode = 10
   }
 
   public init(_ reason: Reason, _ text: String) {
@@ -91,6 +99,9 @@ extension NodeHello {
     buffer.append(littleEndian: incarnation)
     buffer.append(roles.intersection(.all).rawValue)
     buffer.append(isSo: knowsItIsRemoved)
+    guard shards <= WireLimits.shards, replicas <= WireLimits.replicas else { throw .outOfBounds }
+    buffer.append(littleEndian: shards)
+    buffer.append(replicas)
     try buffer.append(text: name, atMost: WireLimits.nodeName)
   }
 }
@@ -117,9 +128,12 @@ extension WireReader {
     let roles = NodeRoles(rawValue: try u8())
     guard NodeRoles.all.isSuperset(of: roles) else { throw .unknownPart(roles.rawValue) }
     let knowsItIsRemoved = try boolean()
+    let shards = try u16()
+    let replicas = try u8()
+    guard shards <= WireLimits.shards, replicas <= WireLimits.replicas else { throw .outOfBounds }
     return NodeHello(
       versions: lowest...highest, cluster: cluster, node: node, incarnation: incarnation, roles: roles,
-      knowsItIsRemoved: knowsItIsRemoved, name: try text(atMost: WireLimits.nodeName))
+      knowsItIsRemoved: knowsItIsRemoved, shards: shards, replicas: replicas, name: try text(atMost: WireLimits.nodeName))
   }
 
   @_lifetime(self: copy self)

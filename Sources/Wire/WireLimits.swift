@@ -21,6 +21,8 @@ public enum WireLimits {
 
   /// No cluster has more shards.
   public static let shards = MetaState.maximumShards
+  /// No shard has more replicas.
+  public static let replicas = MetaState.maximumReplicas
   /// Beats and their answers of all shards between two nodes.
   public static let heartbeats = 2 * shards
   /// One beat as bytes.

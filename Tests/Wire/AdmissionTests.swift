@@ -121,4 +121,25 @@ struct AdmissionTests {
     #expect(admission.unreadable(.unknownKind(40)).text.contains("unknownKind(40)"))
     #expect(admission.counters[.unreadable] == 1)
   }
+
+  @Test("A hello says how many shards and replicas the cluster has, and no more than there can be")
+  func clusterShape() throws {
+    var hello = Self.hello()
+    #expect(hello.shards == 0 && hello.replicas == 0)
+    hello.shards = UInt16(WireLimits.shards)
+    hello.replicas = UInt8(WireLimits.replicas)
+    var buffer = ByteBuffer()
+    try NodeMessage.hello(hello).encode(into: &buffer)
+    guard case .hello(let read) = try NodeMessage(decoding: Bytes(copying: buffer.bytes)) else {
+      Issue.record("another message")
+      return
+    }
+    #expect(read == hello)
+    var tooMany = hello
+    tooMany.shards += 1
+    #expect(throws: WireRefusal.outOfBounds) { try NodeMessage.hello(tooMany).encode(into: &buffer) }
+    tooMany = hello
+    tooMany.replicas += 1
+    #expect(throws: WireRefusal.outOfBounds) { try NodeMessage.hello(tooMany).encode(into: &buffer) }
+  }
 }

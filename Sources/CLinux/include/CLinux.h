@@ -42,6 +42,11 @@ extern const int tidings_stream_type;
 int tidings_stream_socket(int family);
 /// Accepts a connection, non-blocking and closed on exec.
 int tidings_accept(int listener, struct sockaddr *peer, uint32_t *length);
+/// A UDP socket, non-blocking and closed on exec.
+int tidings_datagram_socket(int family);
+/// One datagram and whom it came from; what is longer than `count` is cut.
+long tidings_receive_from(int descriptor, void *bytes, unsigned long count, struct sockaddr *peer, uint32_t *length);
+long tidings_send_to(int descriptor, const void *bytes, unsigned long count, const struct sockaddr *peer, uint32_t length);
 /// Reads and writes that never raise SIGPIPE.
 long tidings_receive(int descriptor, void *bytes, unsigned long count);
 long tidings_send(int descriptor, const void *bytes, unsigned long count);

@@ -1,7 +1,6 @@
 public import Core
-public import Reactor
 
-/// What the edge asks of the loop it lives on. Never on the path of a delivery.
+/// What a room asks of the loop it lives on, whatever application runs there. Never on the path of a delivery.
 public protocol LoopControl: AnyObject {
   var now: Instant { get }
   var wallTime: WallTime { get }
