@@ -117,7 +117,7 @@ let testTargets: [Target] =
     tests("Wire", ["Wire", "Feeds", "Raft", "Replica", "Placement"]),
     tests("Simulation", ["Simulation"]),
     tests("Reactor", ["Reactor"]),
-    tests("Links", ["Links", "Wire", "Feeds", "Replica", "Raft", "Gossip", "Sealing", "Reactor"]),
+    tests("Links", ["Links", "Wire", "Feeds", "Placement", "Gossip", "Sealing", "Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security", "Reactor"]),
     tests("Node", ["Node", "JSON", "Security"]),

@@ -72,11 +72,7 @@ struct GossipPortTests {
     let cluster = TestCluster(one, two)
     #expect(cluster.turn { two.wasTold(.joinFailed) && one.wasTold(.notAMember) })
     #expect(two.fact(.joinFailed)?.text.contains("--cluster-secret-file") == true)
-    // A datagram sealed with the other secret: nobody knows anybody, so it is sent by hand.
-    var output = GossipOutput()
-    var guest = GossipNode(
-      id: NodeID(9), address: GossipAddress(two.address), profile: MemberProfile(role: .edge, boot: 1, name: "g"), seed: 1, at: one.loop.now)
-    guest.tick(at: one.loop.now, into: &output)
+    // Nobody gossips with anybody here, so the datagrams of a stranger are sent by hand.
     let socket = try UDPSocket.bind(loopback)
     defer { socket.close() }
     var packet = [UInt8](repeating: 9, count: 60)
@@ -129,7 +125,7 @@ struct GossipPortTests {
     #expect(cluster.turn { alive(one) == [two.id] && alive(two) == [one.id] })
   }
 
-  @Test("More questions at once than are answered are refused, and the rest answered")
+  @Test("Twelve nodes that all ask one seed at once come to know each other, and no stream is left open")
   func manyStreams() throws {
     let nodes = try Self.nodes(12)
     for node in nodes.dropFirst() { node.seeds = [nodes[0].address] }
@@ -137,5 +133,20 @@ struct GossipPortTests {
     #expect(cluster.turn(until: { nodes.allSatisfy { alive($0).count == 11 } }, within: .seconds(20)))
     #expect(cluster.turn { nodes[0].port.connectionCount == 0 })
     #expect(nodes[0].port.counters.gossipAnswered >= 11)
+  }
+
+  @Test("A node that answers no more questions at once refuses the rest, and they are asked again")
+  func crowded() throws {
+    var settings = LinkSettings()
+    settings.gossipAnswers = 0
+    let one = try TestNode(1, settings: settings)
+    let two = try TestNode(2)
+    try one.startGossip(Self.quick)
+    try two.startGossip(Self.quick)
+    two.seeds = [one.address]
+    let cluster = TestCluster(one, two)
+    cluster.turn(for: .seconds(1))
+    #expect(alive(two).isEmpty && two.wasTold(.joinFailed) && two.port.counters.gossipAsked > 2)
+    #expect(one.port.counters.gossipAnswered == 0 && one.port.connectionCount == 0)
   }
 }

@@ -2,6 +2,7 @@ import Core
 import Feeds
 import Gossip
 import Links
+import Placement
 import Reactor
 import Sealing
 import Testing
