@@ -24,13 +24,13 @@ final class LaneAssembly {
       }
     }
     guard end > 0 else {
-      // Room for the whole message at once, so that a long one does not move while it grows.
-      if missing > 0 { _ = buffer.reserve(missing) }
+      // Room at once for the whole message and what may come behind it in its last frame: a long one never moves.
+      if missing > 0 { _ = buffer.reserve(missing + LinkBounds.frameBytes) }
       return nil
     }
     var rest = ByteBuffer()
     if end < buffer.count {
-      rest = ByteBuffer(capacity: buffer.count - end + missing)
+      rest = ByteBuffer(capacity: buffer.count - end + missing + LinkBounds.frameBytes)
       rest.append(buffer.bytes.extracting(end..<buffer.count))
     }
     swap(&rest, &buffer)

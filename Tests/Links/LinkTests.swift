@@ -64,7 +64,7 @@ struct LinkTests {
     let one = try TestNode(seed * 100)
     let two = try TestNode(2)
     let address = two.address
-    var cluster = TestCluster(one, two)
+    let cluster = TestCluster(one, two)
     one.connect(to: two)
     #expect(cluster.turn { one.isLinked(to: two) })
     two.die()
@@ -121,7 +121,7 @@ struct LinkTests {
     let one = try TestNode(1)
     let two = try TestNode(2)
     let relay = try Relay(to: two.address)
-    var cluster = TestCluster(one, two)
+    let cluster = TestCluster(one, two)
     cluster.meanwhile = { relay.turn() }
     one.port.connect(to: two.id, at: relay.address)
     #expect(cluster.turn { one.isLinked(to: two) })
@@ -158,7 +158,7 @@ struct LinkTests {
     let two = try TestNode(2)
     let relay = try Relay(to: two.address)
     relay.pieceBytes = 1
-    var cluster = TestCluster(one, two)
+    let cluster = TestCluster(one, two)
     cluster.meanwhile = { relay.turn() }
     one.port.connect(to: two.id, at: relay.address)
     #expect(cluster.turn { one.isLinked(to: two) })

@@ -98,7 +98,7 @@ struct RefusalTests {
     let one = try TestNode(1)
     let two = try TestNode(2)
     let relay = try Relay(to: one.address)
-    var cluster = TestCluster(one, two)
+    let cluster = TestCluster(one, two)
     cluster.meanwhile = { relay.turn() }
     two.port.connect(to: one.id, at: relay.address)
     #expect(cluster.turn { two.isLinked(to: one) })

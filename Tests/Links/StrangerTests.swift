@@ -108,7 +108,7 @@ struct StrangerTests {
     let two = try TestNode(2)
     let relay = try Relay(to: two.address)
     relay.harmedByte = place
-    var cluster = TestCluster(one, two)
+    let cluster = TestCluster(one, two)
     cluster.meanwhile = { relay.turn() }
     one.port.connect(to: two.id, at: relay.address)
     #expect(cluster.turn {

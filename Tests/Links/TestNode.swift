@@ -125,17 +125,22 @@ final class TestNode: LinkHost, GossipHost {
 }
 
 /// Turns the loops of several nodes until something is so. Their clocks move together, and only while nothing happens.
-struct TestCluster {
+final class TestCluster {
   static let step = TimeSpan.milliseconds(5)
   /// No test waits for so long in earnest; one that does has failed.
   static let patience = TimeSpan.seconds(30)
 
-  var nodes: [TestNode]
+  var nodes: [TestNode] {
+    willSet { gone += nodes.filter { node in !newValue.contains { $0 === node } } }
+  }
+  private var gone: [TestNode] = []
   /// Done in each turn beside the nodes' own work; true if something happened.
   var meanwhile: () -> Bool = { false }
 
   init(_ nodes: TestNode...) { self.nodes = nodes }
   init(_ nodes: [TestNode]) { self.nodes = nodes }
+
+  deinit { for node in nodes + gone { node.die() } }
 
   /// True as soon as it is so; false if it was not within `span` of the nodes' time.
   @discardableResult
