@@ -42,13 +42,16 @@ let rooms: [Room] = [
   Room(name: "Reactor", kind: .shell, imports: ["Core", "CLinux"]),
   Room(name: "Links", kind: .shell, imports: ["Core", "Gossip", "Sealing", "Wire", "Reactor"]),
   Room(name: "Disks", kind: .shell, imports: ["Core", "Journal", "CLinux"]),
-  Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Shard", "Replica", "Reactor", "Disks"]),
+  Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Raft", "Shard", "Replica", "Reactor", "Disks"]),
   Room(
     name: "Edge", kind: .shell,
     imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "Security", "Feeds", "Reactor"]),
   Room(
     name: "Node", kind: .shell,
-    imports: ["Core", "JSON", "HTTP", "Security", "Feeds", "Journal", "Replica", "Reactor", "Disks", "Broker", "Edge"]),
+    imports: [
+      "Core", "JSON", "HTTP", "Security", "Feeds", "Journal", "Raft", "Replica", "Gossip", "Placement", "Sealing", "Wire", "Reactor", "Disks",
+      "Links", "Broker", "Edge",
+    ]),
   Room(name: "Client", kind: .shell, imports: ["Core", "JSON", "HTTP", "SSE", "CLinux"]),
   Room(name: "Bench", kind: .shell, imports: ["Core", "JSON", "HTTP", "WebSocket", "CLinux"]),
 ]

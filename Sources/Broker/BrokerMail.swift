@@ -7,6 +7,10 @@ public import Replica
 /// What reaches a reactor's shards through its mailbox.
 public enum BrokerMail: Sendable {
   case request(ShardID, ShardRequest)
+  /// Another replica of the shard says something.
+  case message(ShardID, from: NodeID, ReplicaMessage)
+  /// A remote edge is gone: nothing more is for it.
+  case forget([EdgeID])
   /// A journal thread has answered these batches of one shard, in order.
   case written(ShardID, [DiskAnswer])
   case readDone(ShardID, ReadTicket, Result<Bytes, DiskError>)

@@ -2,6 +2,7 @@ public import Core
 public import Disks
 public import Feeds
 internal import Journal
+internal import Raft
 public import Replica
 
 /// Hosts the shards assigned to one reactor: hands them requests and completions, and carries out what they want.
@@ -18,6 +19,7 @@ public final class BrokerReactor {
   private let settings: BrokerSettings
   private let postToSelf: @Sendable (BrokerMail) -> Void
   private let postToEdge: (EdgeID, [ShardReply]) -> Void
+  private let postToPeer: (NodeID, ShardID, ReplicaMessage) -> Void
   private let onFact: (ShardID, ReplicaFact) -> Void
   private var hosted: [HostedShard] = []
   /// By shard number; nil where the shard is another reactor's.
@@ -28,16 +30,21 @@ public final class BrokerReactor {
   private var output = ReplicaOutput()
   private let seed: UInt64
   private var isClosing = false
+  private var lastBalanceAt = Instant.zero
+  /// Whether another broker can be talked to.
+  public var isThere: (NodeID) -> Bool = { _ in false }
 
   /// - Parameters:
   ///   - shards: those this reactor owns.
   ///   - postToSelf: puts mail into this reactor's own mailbox; called on disk threads.
   ///   - postToEdge: called on this reactor's thread, at most once per edge and turn.
+  ///   - postToPeer: called on this reactor's thread, in order for each peer.
   ///   - onFact: called on this reactor's thread.
   public init(
     shards: [ShardID], store: BrokerStore, settings: BrokerSettings, seed: UInt64,
     postToSelf: @escaping @Sendable (BrokerMail) -> Void,
     postToEdge: @escaping (EdgeID, [ShardReply]) -> Void,
+    postToPeer: @escaping (NodeID, ShardID, ReplicaMessage) -> Void,
     onFact: @escaping (ShardID, ReplicaFact) -> Void
   ) {
     self.shards = shards
@@ -46,6 +53,7 @@ public final class BrokerReactor {
     self.seed = seed
     self.postToSelf = postToSelf
     self.postToEdge = postToEdge
+    self.postToPeer = postToPeer
     self.onFact = onFact
   }
 
@@ -70,6 +78,8 @@ public final class BrokerReactor {
     replicaSettings.waitsForDisk = store.durability == .fsync
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
+    replicaSettings.mayBeNew = settings.mayBeNew
+    if let holders = settings.holders { replicaSettings.members = Membership(voters: holders(id)) }
     let replica: ShardReplica
     do throws(ReplicaOpenError) {
       replica = try ShardReplica.open(replicaSettings, journal: settings.journal, disk: &disk, seed: seed ^ UInt64(id.value), at: now, into: &output)
@@ -82,9 +92,16 @@ public final class BrokerReactor {
   public func receive(_ mail: BrokerMail, at now: Instant, wall: WallTime) {
     switch mail {
     case .request(let id, let request):
-      guard let shard = shard(id) else { preconditionFailure("shard \(id) is not on this reactor") }
+      guard let shard = shard(id) else { return refuse(request, of: id) }
       shard.replica.receive(request, at: now, wall: wall, into: &output)
       takeOutput(of: shard)
+    case .message(let id, let node, let message):
+      // A member that is yet to hear of its shard's new members may still write to this node.
+      guard let shard = shard(id) else { return }
+      shard.replica.receive(message, from: node, at: now, into: &output)
+      takeOutput(of: shard)
+    case .forget(let edges):
+      for shard in hosted { for edge in edges { shard.replica.forget(edge) } }
     case .written(let id, let answers):
       guard let shard = shard(id) else { return }
       shard.outstanding -= answers.count
@@ -122,6 +139,30 @@ public final class BrokerReactor {
       shard.replica.tick(at: now, wall: wall, into: &output)
       takeOutput(of: shard)
     }
+    guard settings.holders != nil, now - lastBalanceAt >= BrokerReactor.balanceEvery else { return }
+    lastBalanceAt = now
+    for shard in hosted { handBack(shard, at: now) }
+  }
+
+  /// How often leaders look whether another should lead.
+  private static let balanceEvery = TimeSpan.seconds(5)
+
+  /// Leadership goes to the first holder when it is there and has the log, so that every broker leads its share.
+  private func handBack(_ shard: HostedShard, at now: Instant) {
+    guard !isClosing, let first = settings.holders?(shard.id).first, first != store.directory.identity.node, isThere(first) else { return }
+    let status = shard.replica.status
+    guard status.isServing, status.raft.membership.isVoter(first) else { return }
+    _ = shard.replica.transferLeadership(to: first, at: now, into: &output)
+    takeOutput(of: shard)
+  }
+
+  /// Hands leadership of everything here to others; it takes a few turns.
+  public func handOver(at now: Instant) {
+    for shard in hosted {
+      guard shard.replica.status.isServing else { continue }
+      _ = shard.replica.transferLeadership(at: now, into: &output)
+      takeOutput(of: shard)
+    }
   }
 
   /// Begins an orderly end: snapshots, everything durable. Ticks drive it; `isClosed` says when it is done.
@@ -146,19 +187,47 @@ public final class BrokerReactor {
     }
     shard.batches.append(contentsOf: output.disk.batches)
     shard.reads.append(contentsOf: output.reads)
-    for addressed in output.replies {
-      if let index = outbox.firstIndex(where: { $0.edge == addressed.edge }) {
-        outbox[index].replies.append(addressed.reply)
-      } else {
-        outbox.append((addressed.edge, [addressed.reply]))
-      }
-    }
-    precondition(output.messages.isEmpty, "a replica that is alone speaks to others")
+    for addressed in output.replies { add(addressed.reply, for: addressed.edge) }
+    for addressed in output.messages { postToPeer(addressed.to, shard.id, addressed.message) }
     for fact in output.facts {
       if fact == .closed { shard.hasClosed = true }
       onFact(shard.id, fact)
     }
     output.removeAll()
+  }
+
+  /// The shard is not here; whoever holds it knows who leads it.
+  private func refuse(_ request: ShardRequest, of id: ShardID) {
+    let refusal = Refusal.notLeader(settings.holders?(id).first)
+    let edge: EdgeID
+    let reply: ShardReply
+    switch request {
+    case .publish(let batch):
+      edge = batch.edge
+      let waiting = batch.entries.filter(\.wantsAnswer)
+      reply = .published(id, waiting.map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) })
+    case .read(let request):
+      edge = request.edge
+      reply = .read(ReadReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
+    case .history(let request):
+      edge = request.edge
+      reply = .history(HistoryReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
+    case .consumer(let request):
+      edge = request.edge
+      reply = .consumer(ConsumerReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
+    case .interest(let change):
+      edge = change.edge
+      reply = .feedEnded(id, refusal)
+    }
+    add(reply, for: edge)
+  }
+
+  private func add(_ reply: ShardReply, for edge: EdgeID) {
+    if let index = outbox.firstIndex(where: { $0.edge == edge }) {
+      outbox[index].replies.append(reply)
+    } else {
+      outbox.append((edge, [reply]))
+    }
   }
 
   private func submit(_ shard: HostedShard) {

@@ -1,3 +1,4 @@
+public import Core
 public import Journal
 
 /// What every shard of a node is opened with.
@@ -6,6 +7,11 @@ public struct BrokerSettings: Sendable {
   public var journal = JournalSettings()
   /// Recent batches that each shard keeps in memory.
   public var recentTailBytes = 4 << 20
+
+  /// Who holds a shard at its birth; the first should lead it. nil: this node alone.
+  public var holders: (@Sendable (ShardID) -> [NodeID])?
+  /// Whether an empty directory may be that of a shard that was never here.
+  public var mayBeNew = true
 
   public init() {}
 }

@@ -8,6 +8,8 @@ public import Journal
 /// format      "tidings 1"
 /// identity    who this node is
 /// lock        who holds it now
+/// birth       what it has promised of a cluster's birth
+/// made        that every shard was there once
 /// shards/0/…  one journal each
 /// group-0.log what its journal threads wrote last, while a node runs or after it was cut off
 /// ```
@@ -104,7 +106,7 @@ public final class DataDirectory: Sendable {
     return (fresh, true)
   }
 
-  private static func reaching<T>(_ path: String, _ body: () throws(DiskError) -> T) throws(DataDirectoryError) -> T {
+  static func reaching<T>(_ path: String, _ body: () throws(DiskError) -> T) throws(DataDirectoryError) -> T {
     do throws(DiskError) {
       return try body()
     } catch {

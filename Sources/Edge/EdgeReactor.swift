@@ -25,6 +25,8 @@ public final class EdgeReactor {
 
   public let edge: EdgeID
   public let settings: EdgeSettings
+  /// For records whose publisher gave no key, where they may have to be sent twice.
+  var retryKey: RetryKey?
   let loop: any LoopControl
   /// Sends a request to the shard's owner, wherever that is.
   let ask: (ShardID, ShardRequest) -> Void
@@ -75,6 +77,7 @@ public final class EdgeReactor {
     httpLimits = HTTPLimits(body: settings.maximumMessage)
     batches = [PublishBatch?](repeating: nil, count: settings.shardCount)
     generator = SeededGenerator(seed: seed)
+    if settings.givesKeys { retryKey = RetryKey(edge: generator.next()) }
     scheduleAudienceCare()
   }
 
@@ -148,7 +151,7 @@ public final class EdgeReactor {
       }
     }
     for index in fanout.feeds.indices {
-      if let change = fanout.feeds[index].change(for: edge) { ask(ShardID(index), .interest(change)) }
+      while let change = fanout.feeds[index].change(for: edge) { ask(ShardID(index), .interest(change)) }
     }
   }
 

@@ -12,6 +12,10 @@ public struct EdgeSettings: Sendable {
   public var origins = Origins()
   public var permissions = Permissions.everything
   public var diagnostics = false
+  /// Whether records without a publisher's key are given one, because they may have to be sent again.
+  public var givesKeys = false
+  /// The node belongs to no cluster yet: it says what it waits for, and serves nothing else.
+  public var isUnborn = false
 
   /// Largest body of a request and largest WebSocket message.
   public var maximumMessage = 1 << 20

@@ -74,15 +74,21 @@ public struct FeedClient {
     }
   }
 
-  /// The change to send to the shard, if any; it is answered with the same ticket.
+  /// One change names no more filters than this; what is left over is the next change.
+  public static let filtersPerChange = 1000
+
+  /// The next change to send to the shard, if any; it is answered with the same ticket.
   public mutating func change(for edge: EdgeID) -> InterestChange? {
     guard hasChange else { return nil }
-    let change = InterestChange(edge: edge, ticket: Ticket(nextTicket), add: additions, remove: removals.map(\.filter), restarts: restarts, seen: upTo)
+    let leaving = removals.prefix(FeedClient.filtersPerChange)
+    let coming = Array(additions.prefix(FeedClient.filtersPerChange - leaving.count))
+    let change = InterestChange(
+      edge: edge, ticket: Ticket(nextTicket), add: coming, remove: leaving.map(\.filter), restarts: restarts, seen: upTo)
     restarts = false
-    if !additions.isEmpty { asked.append((change.ticket, additions)) }
+    if !coming.isEmpty { asked.append((change.ticket, coming)) }
     nextTicket += 1
-    additions.removeAll()
-    removals.removeAll()
+    additions.removeFirst(coming.count)
+    removals.removeFirst(leaving.count)
     return change
   }
 

@@ -5,11 +5,19 @@ extension NodeConfiguration {
   /// Sets what `option` stands for; `place` is where the text was written.
   mutating func set(_ option: ServeOption, to text: String, at place: String) throws(UsageError) {
     switch option.name {
-    case "role": role = try NodeConfiguration.role(text, option, at: place)
+    case "role": role = try NodeConfiguration.word(text, option, at: place)
     case "node": name = try NodeConfiguration.name(text, at: place)
     case "http": http = try NodeConfiguration.endpoints(text, at: place)
     case "mqtt": mqtt = text == "off" ? nil : try OptionValue.endpoint(text, of: place)
-    case "cluster": cluster = text == "off" ? nil : try OptionValue.endpoint(text, of: place)
+    case "cluster":
+      isClusterOff = text == "off"
+      cluster = isClusterOff ? nil : try OptionValue.endpoint(text, of: place)
+    case "join": join = try NodeConfiguration.endpoints(text, at: place)
+    case "bootstrap-expect": bootstrapExpect = try OptionValue.number(text, in: ServeOption.Bounds.brokers, of: place)
+    case "replicas": replicas = try OptionValue.number(text, in: ServeOption.Bounds.replicas, of: place)
+    case "cluster-secret-file":
+      guard !text.isEmpty else { throw UsageError("\(place) is empty", hint: "name a file") }
+      clusterSecretFile = text
     case "advertise": advertise = try OptionValue.endpoint(text, of: place)
     case "data":
       guard !text.isEmpty else { throw UsageError("\(place) is empty", hint: "name a folder") }
@@ -40,16 +48,6 @@ extension NodeConfiguration {
     let word = try OptionValue.choice(text, of: words, for: place)
     guard let value = T(rawValue: word) else { preconditionFailure("'\(word)' of --\(option.name) has no meaning") }
     return value
-  }
-
-  private static func role(_ text: String, _ option: ServeOption, at place: String) throws(UsageError) -> Role {
-    guard case .choice(let words) = option.kind else { preconditionFailure("--role is not one of several words") }
-    let word = try OptionValue.choice(text, of: words, for: place)
-    guard let role = Role(rawValue: word) else {
-      throw UsageError(
-        "\(place): the role '\(word)' is not available in this version", hint: "'all' runs everything in one process")
-    }
-    return role
   }
 
   /// The longest name of a node, in bytes.

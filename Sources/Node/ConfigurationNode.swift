@@ -3,7 +3,7 @@ public import Security
 
 /// What a node is told to be: every option of `tidings serve`, read and checked.
 public struct NodeConfiguration: Sendable {
-  public enum Role: String, Sendable { case all }
+  public enum Role: String, Sendable { case all, broker, edge }
 
   public enum Durability: String, Sendable {
     /// On disk before the acknowledgement.
@@ -34,8 +34,14 @@ public struct NodeConfiguration: Sendable {
   public var http = [Endpoint(host: "127.0.0.1", port: 8080)]
   /// Where MQTT was asked for, although this version does not serve it; nil when it was not.
   public var mqtt: Endpoint?
-  /// Where clustering was asked for, although this version does not serve it; nil when it was not.
+  /// Where other nodes are met, if it was written out; nil is the default.
   public var cluster: Endpoint?
+  public var isClusterOff = false
+  public var join: [Endpoint] = []
+  /// Brokers that a new cluster waits for, if it was written out.
+  public var bootstrapExpect: Int?
+  public var replicas = 3
+  public var clusterSecretFile: String?
   public var advertise: Endpoint?
   public var dataFolder = "./tidings-data"
   public static let defaultShards = 16
@@ -69,21 +75,46 @@ public struct NodeConfiguration: Sendable {
 }
 
 extension NodeConfiguration {
+  /// Whether the node is one of several, or may become one: it has a cluster port then.
+  public var isClustered: Bool {
+    !isClusterOff && (role != .all || !join.isEmpty || (bootstrapExpect ?? 1) > 1 || cluster != nil)
+  }
+
+  public static let defaultCluster = Endpoint(host: "127.0.0.1", port: 7400)
+  public var clusterEndpoint: Endpoint { cluster ?? NodeConfiguration.defaultCluster }
+  public var expectedBrokers: Int { bootstrapExpect ?? (role == .all && join.isEmpty ? 1 : 3) }
+
   /// Why the node must not start as it is configured; nil if it may.
   ///
   /// Nothing unauthenticated gets in from outside this machine unless somebody said so in words.
   public var exposureProblem: UsageError? {
+    if let problem = clusterProblem { return problem }
     guard !authenticationIsChosen, let open = http.first(where: { !$0.isLoopback }) else { return nil }
     return UsageError(
       "--http \(open) can be reached from other machines, and nothing says who may come in",
       hint: "write --auth none to let everybody in, or listen on loopback: --http 127.0.0.1:\(open.port)")
   }
 
+  private var clusterProblem: UsageError? {
+    if isClusterOff, role != .all || !join.isEmpty {
+      return UsageError("--cluster off leaves a node that cannot meet others", hint: "leave --cluster out, or --role and --join")
+    }
+    guard isClustered else { return nil }
+    if role == .edge, join.isEmpty {
+      return UsageError("--role edge without --join finds no brokers", hint: "name some: --join broker-1:7400,broker-2:7400")
+    }
+    if !clusterEndpoint.isLoopback, clusterSecretFile == nil {
+      return UsageError(
+        "--cluster \(clusterEndpoint) can be reached from other machines, and there is no secret that keeps strangers out",
+        hint: "put a line of at least 16 random bytes into a file, the same on every node, and name it: --cluster-secret-file FILE")
+    }
+    return nil
+  }
+
   /// What was asked for and is not served by this version, as sentences for the log.
   public var unservedNotices: [String] {
     var sentences: [String] = []
     if let mqtt { sentences.append("MQTT is not served by this version: nothing listens on \(mqtt)") }
-    if let cluster { sentences.append("clustering is not served by this version: nothing listens on \(cluster)") }
     return sentences
   }
 }

@@ -9,7 +9,7 @@ public enum Capability: String, Sendable, Equatable {
   case credentials
 
   /// What this version can do.
-  public static let available: Set<Capability> = [.node]
+  public static let available: Set<Capability> = [.node, .clustering]
 
   var sentence: String {
     switch self {
@@ -73,6 +73,8 @@ extension ServeOption {
   enum Bounds {
     static let shards = 1...Cursor.maximumPositions
     static let reactors = 1...256
+    static let brokers = 1...255
+    static let replicas = 1...9
     static let connections = 1...10_000_000
     static let messageBytes = 1024...64 << 20
     static let readerBufferBytes = 16 << 10...64 << 20
@@ -83,7 +85,8 @@ extension ServeOption {
   /// Every option, in the order of help. What this version cannot do is named too, so that it is refused in words.
   public static let table: [ServeOption] = [
     ServeOption(
-      "role", "ROLE", .choice(["all", "broker", "edge"]), default: "all", "what this node does; this version knows 'all'"),
+      "role", "ROLE", .choice(["all", "broker", "edge"]), default: "all",
+      "'broker' owns shards and has a disk, 'edge' serves clients and has none, 'all' does both"),
     ServeOption("node", "NAME", .text, default: "the host's name", "name shown to people"),
     ServeOption("http", "ADDRESS,…", .endpoints, default: "127.0.0.1:8080", "where HTTP, SSE and WebSocket are served"),
     ServeOption(
@@ -91,8 +94,16 @@ extension ServeOption {
       "where MQTT will be served; taken, but not served by this version; 'off' for never"),
     ServeOption(
       "cluster", "ADDRESS", .endpoint, default: "127.0.0.1:7400",
-      "where other nodes will be met; taken, but not served by this version"),
+      "where other nodes are met, with --role, --join or --bootstrap-expect; 'off' for never"),
     ServeOption("advertise", "ADDRESS", .endpoint, default: "the bound address", "what others should dial"),
+    ServeOption("join", "ADDRESS,…", .endpoints, default: "none", "nodes to meet; names are looked up anew at every attempt"),
+    ServeOption(
+      "bootstrap-expect", "COUNT", .number(Bounds.brokers), default: "1 for a node that joins nobody, else 3",
+      "brokers that a new cluster waits for; the same on all of them"),
+    ServeOption("replicas", "COUNT", .number(Bounds.replicas), default: "3", "brokers that keep each shard; read when the cluster is born"),
+    ServeOption(
+      "cluster-secret-file", "FILE", .text, default: "none on loopback",
+      "what the nodes of a cluster share: a line of at least 16 bytes, and a second one while it is changed"),
     ServeOption("data", "FOLDER", .text, default: "./tidings-data", "where messages are kept"),
     ServeOption(
       "shards", "COUNT", .number(Bounds.shards), default: "16",
@@ -132,12 +143,6 @@ extension ServeOption {
     ServeOption("https", "ADDRESS", .endpoints, default: "off", "HTTP with TLS", needs: .tls),
     ServeOption("mqtts", "ADDRESS", .endpoint, default: "off", "MQTT with TLS", needs: .tls),
     ServeOption("client-ca", "FILE", .text, default: "none", "who signs client certificates", needs: .tls),
-    ServeOption("join", "ADDRESS,…", .endpoints, default: "none", "nodes to meet", needs: .clustering),
-    ServeOption(
-      "bootstrap-expect", "COUNT", .number(1...Cursor.maximumPositions), default: "1", "brokers a new cluster waits for",
-      needs: .clustering),
-    ServeOption("replicas", "COUNT", .number(1...9), default: "3", "copies of each shard", needs: .clustering),
-    ServeOption("cluster-secret-file", "FILE", .text, default: "none", "what nodes share", needs: .clustering),
     ServeOption("jwt-secret-file", "FILE", .text, default: "none", "the secret that signs tokens", needs: .credentials),
     ServeOption("jwt-keys", "FILE", .text, default: "none", "the keys that sign tokens", needs: .credentials),
     ServeOption("password-file", "FILE", .text, default: "none", "names and passwords", needs: .credentials),

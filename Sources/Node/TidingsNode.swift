@@ -33,60 +33,30 @@ public enum TidingsNode {
       log.error("start", "the node cannot start", ["error": LogValue(error)])
       return 1
     }
-    var random = SystemRandomNumberGenerator()
-    let store: BrokerStore
-    do throws(DataDirectoryError) {
-      store = try BrokerStore(
-        path: configuration.dataFolder,
-        fresh: NodeIdentity(node: NodeID(random.next()), cluster: ClusterID(random.next()), shards: configuration.shards),
-        holder: "node \(configuration.name), process \(getpid()), since \(SystemClock.wall().timestamp)", durability: configuration.durability == .fsync ? .fsync : .memory,
-        tell: { error in
-          log.error("group-log", "there is no group log; every journal's file is synced by itself", ["error": LogValue(error)])
-        })
-    } catch {
-      log.error("data-directory", error.description, ["path": LogValue(configuration.dataFolder)])
-      return 1
-    }
-    defer { store.stop() }
-    let replay = store.directory.replay
-    if replay.rounds > 0 {
-      log.info(
-        "group-log", "what a run that was cut off wrote last is in the journals now",
-        ["rounds": LogValue(replay.rounds), "writes": LogValue(replay.writes)])
-    }
-    let identity = store.directory.identity
-    guard let cluster = identity.cluster, identity.shards > 0 else {
-      log.error("data-directory", "the data directory belongs to no cluster; name another with --data", ["path": LogValue(configuration.dataFolder)])
-      return 1
-    }
-    if identity.shards != configuration.shards, configuration.shards != NodeConfiguration.defaultShards {
-      log.warning(
-        "shards", "the number of shards was fixed when the cluster was born; --shards is not used",
-        ["born-with": LogValue(identity.shards), "asked-for": LogValue(configuration.shards)])
-    }
-    var listeners = [[TCPListener]](repeating: [], count: configuration.reactors)
-    do throws(ReactorError) {
-      var options = SocketOptions()
-      // What the kernel holds unsent for one client is bounded too, beside what the node holds.
-      options.unsentLowWater = 128 << 10
-      for endpoint in configuration.http {
-        let claimed = try TCPListener.claim(Address(host: endpoint.host, port: endpoint.port), loops: configuration.reactors, options: options)
-        for (reactor, list) in claimed.enumerated() { listeners[reactor] += list }
+    do throws(NodeProblem) {
+      var home = try NodeHome(configuration, log)
+      defer { home.close() }
+      while true {
+        let plan = try home.plan()
+        switch run(plan, signals, addresses: home.addresses) {
+        case .ended(let code): return code
+        case .belongs(let finding): try home.join(finding)
+        }
       }
     } catch {
-      for list in listeners { for listener in list { listener.close() } }
-      log.error("listen", "\(error); choose another address with --http")
+      log.error(error.event, error.text, error.fields)
       return 1
     }
-    let address = listeners[0].first.map { $0.boundAddress.description } ?? ""
-    let plan = NodePlan(
-      configuration: configuration, node: identity.node, cluster: cluster, shardCount: identity.shards, seed: random.next(), store: store,
-      broker: brokerSettings(configuration), edge: edgeSettings(configuration, identity, cluster, shards: identity.shards),
-      listeners: ListenerShelf(listeners), log: log, httpAddress: address, started: SystemClock.wall())
-    return run(plan, signals, addresses: listeners[0].map { $0.boundAddress.description })
   }
 
-  private static func run(_ plan: NodePlan, _ signals: SignalSource, addresses: [String]) -> Int32 {
+  /// How one life of the node's reactors ends.
+  private enum Outcome {
+    case ended(Int32)
+    /// A cluster was found or born: everything begins again as a member of it.
+    case belongs(ClusterFinding)
+  }
+
+  private static func run(_ plan: NodePlan, _ signals: SignalSource, addresses: [String]) -> Outcome {
     let log = plan.log
     var threads: [ReactorThread<NodeReactor>] = []
     do throws(ReactorError) {
@@ -96,29 +66,47 @@ public enum TidingsNode {
     } catch {
       log.error("start", "an event loop cannot start", ["error": LogValue(error)])
       stopAll(plan, threads)
-      return 1
+      return .ended(1)
     }
     while plan.board.openedCount < plan.reactors, plan.board.failure == nil {
       if wait(signals) != nil {
         stopAll(plan, threads)
-        return 0
+        return .ended(0)
       }
     }
     if let failure = plan.board.failure {
       log.error("open", "the node's log cannot be opened: \(failure)", ["path": LogValue(plan.configuration.dataFolder)])
       stopAll(plan, threads)
-      return 1
+      return .ended(1)
+    }
+    if plan.isBorn, let store = plan.store {
+      do throws(DataDirectoryError) {
+        if try store.directory.note(.made) == nil { try store.directory.write(.made, "yes\n") }
+      } catch {
+        log.error("data-directory", error.description)
+        stopAll(plan, threads)
+        return .ended(1)
+      }
     }
     for thread in threads { thread.mailbox.post(.serve) }
     announce(plan, addresses)
     let outcome = waitForTheEnd(plan, threads, signals)
     for thread in threads { thread.join() }
-    log.info("stopped", "the node has stopped")
+    if case .ended = outcome { log.info("stopped", "the node has stopped") }
     return outcome
   }
 
   private static func announce(_ plan: NodePlan, _ addresses: [String]) {
     let log = plan.log
+    guard plan.isBorn else {
+      log.info(
+        "started", "the node looks for its cluster and serves nothing yet",
+        [
+          "node": LogValue(plan.configuration.name), "id": LogValue(plan.node), "http": LogValue(addresses.joined(separator: ",")),
+          "cluster-port": LogValue(plan.clusterPlan?.advertised.description ?? ""),
+        ])
+      return
+    }
     log.info(
       "started", "the node serves",
       [
@@ -134,11 +122,20 @@ public enum TidingsNode {
 
   // MARK: Signals and the end
 
-  private static func waitForTheEnd(_ plan: NodePlan, _ threads: [ReactorThread<NodeReactor>], _ signals: SignalSource) -> Int32 {
+  private static func waitForTheEnd(_ plan: NodePlan, _ threads: [ReactorThread<NodeReactor>], _ signals: SignalSource) -> Outcome {
     var drainEnds: Instant?
     var closeEnds: Instant?
     while plan.board.endedCount < plan.reactors {
       let now = SystemClock.monotonic()
+      if !plan.isBorn, let finding = plan.board.finding {
+        for thread in threads { thread.mailbox.requestStop() }
+        return .belongs(finding)
+      }
+      if let failure = plan.board.failure, closeEnds == nil {
+        plan.log.error("failed", failure)
+        close(threads)
+        closeEnds = now + closeWithin
+      }
       switch wait(signals) {
       case .hangup:
         plan.log.info("hangup", "there are no certificates, keys or passwords to read again in this version")
@@ -161,7 +158,7 @@ public enum TidingsNode {
       }
       if let ends = closeEnds, now >= ends { giveUp(plan, "the shards did not close in time") }
     }
-    return 0
+    return .ended(plan.board.failure == nil ? 0 : 1)
   }
 
   private static func close(_ threads: [ReactorThread<NodeReactor>]) {
@@ -184,27 +181,5 @@ public enum TidingsNode {
   private static func stopAll(_ plan: NodePlan, _ threads: [ReactorThread<NodeReactor>]) {
     for thread in threads { thread.mailbox.requestStop() }
     for thread in threads { thread.join() }
-  }
-
-  // MARK: Settings
-
-  private static func brokerSettings(_ configuration: NodeConfiguration) -> BrokerSettings {
-    var settings = BrokerSettings()
-    let forever = Int64(100 * 365 * 24 * 3600) * 1000
-    settings.retention = Retention(
-      ageMilliseconds: configuration.retention.age.map { Int64($0.milliseconds) } ?? forever, bytes: configuration.retention.bytes ?? Int.max)
-    settings.journal.claimsDurability = configuration.durability == .fsync
-    return settings
-  }
-
-  private static func edgeSettings(_ configuration: NodeConfiguration, _ identity: NodeIdentity, _ cluster: ClusterID, shards: Int) -> EdgeSettings {
-    var settings = EdgeSettings(cluster: cluster, node: identity.node, nodeName: configuration.name, version: version, shardCount: shards)
-    settings.fanout.readerBuffer = configuration.readerBufferBytes
-    settings.heartbeat = configuration.heartbeat
-    settings.maximumMessage = configuration.maximumMessageBytes
-    settings.maximumConnections = configuration.maximumConnections
-    settings.diagnostics = configuration.diagnostics
-    settings.origins = configuration.origins
-    return settings
   }
 }

@@ -133,6 +133,10 @@ extension EdgeReactor {
       let problem = Problem(.unavailable, "The node is going down: it takes no new followers. Connect again, to another node.")
       return answerProblem(connection, session, expect(session, manner), problem)
     }
+    if settings.isUnborn, route.needsTheCluster {
+      let why = nodePages.unreadiness ?? "It belongs to no cluster yet."
+      return answerProblem(connection, session, expect(session, manner), Problem(.unavailable, "The node cannot serve: \(why)"))
+    }
     if isRefusedOrigin {
       let sequence = expect(session, manner)
       return answerProblem(

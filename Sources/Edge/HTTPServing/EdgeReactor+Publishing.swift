@@ -99,9 +99,16 @@ extension EdgeReactor {
       batches[shard] = batch
     }
     let before = batch.records.count
-    draft.encode(
-      topic: topic, type: type, contentType: contentType, key: key, properties: UnsafeRawBufferPointer(start: nil, count: 0),
-      payload: payload, into: &batch.records)
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    if key.isEmpty, retryKey != nil {
+      retryKey!.withNext {
+        draft.encode(
+          topic: topic, type: type, contentType: contentType, key: $0, properties: nothing, payload: payload, into: &batch.records)
+      }
+    } else {
+      draft.encode(
+        topic: topic, type: type, contentType: contentType, key: key, properties: nothing, payload: payload, into: &batch.records)
+    }
     var entry = entry
     entry.length = batch.records.count - before
     batch.entries.append(entry)

@@ -105,6 +105,14 @@ extension Route {
     }
   }
 
+  /// Whether only a member of a cluster can answer.
+  var needsTheCluster: Bool {
+    switch self {
+    case .publish, .currentValue, .clear, .batch, .events, .eventsQuery, .history, .webSocket, .consumers, .consumer, .acknowledge: true
+    default: false
+    }
+  }
+
   /// Whether the request must wait until those before it on its connection are answered.
   var needsItsTurn: Bool {
     switch self {

@@ -14,7 +14,8 @@ final class NodePlan: Sendable {
   let shardCount: Int
   let reactors: Int
   let seed: UInt64
-  let store: BrokerStore
+  /// nil on a node that owns no shards.
+  let store: BrokerStore?
   let broker: BrokerSettings
   let edge: EdgeSettings
   let listeners: ListenerShelf
@@ -23,11 +24,22 @@ final class NodePlan: Sendable {
   /// Where clients reach the node, as bound.
   let httpAddress: String
   let started: WallTime
+  /// nil for a node that is alone by what it was told.
+  let clusterPlan: ClusterPlan?
+  /// Whether it belongs to a cluster; what it says of shards means nothing before.
+  let isBorn: Bool
+  let replicas: Int
+  private let holders: ShardHolders?
 
   init(
-    configuration: NodeConfiguration, node: NodeID, cluster: ClusterID, shardCount: Int, seed: UInt64, store: BrokerStore,
-    broker: BrokerSettings, edge: EdgeSettings, listeners: ListenerShelf, log: Log, httpAddress: String, started: WallTime
+    configuration: NodeConfiguration, node: NodeID, cluster: ClusterID, shardCount: Int, seed: UInt64, store: BrokerStore?,
+    broker: BrokerSettings, edge: EdgeSettings, listeners: ListenerShelf, log: Log, httpAddress: String, started: WallTime,
+    clusterPlan: ClusterPlan? = nil, isBorn: Bool = true, replicas: Int = 1, holders: ShardHolders? = nil
   ) {
+    self.clusterPlan = clusterPlan
+    self.isBorn = isBorn
+    self.replicas = replicas
+    self.holders = holders
     self.configuration = configuration
     self.node = node
     self.cluster = cluster
@@ -45,6 +57,11 @@ final class NodePlan: Sendable {
 
   /// The reactor that owns a shard.
   func owner(of shard: ShardID) -> Int { shard.index % reactors }
+
+  /// Whether this node has a replica of the shard.
+  func holds(_ shard: ShardID) -> Bool { holders.map { $0.holders(of: shard).contains(node) } ?? true }
+
+  var hasShards: Bool { store != nil && isBorn }
 
   /// Puts a shard's fact into the log, in words for the operator.
   func tell(_ shard: ShardID, _ fact: ReplicaFact) {
@@ -113,6 +130,9 @@ final class NodeBoard: Sendable {
     var idle: Set<Int> = []
     var refusals: [ShardID: String] = [:]
     var failure: String?
+    var finding: ClusterFinding?
+    var peers = PeerView()
+    var birthStatus = "It is looking for other nodes."
   }
 
   private let state = Mutex(State())
@@ -123,6 +143,17 @@ final class NodeBoard: Sendable {
   func opened() { state.withLock { $0.opened += 1 } }
   func ended() { state.withLock { $0.ended += 1 } }
   func failed(_ why: String) { state.withLock { if $0.failure == nil { $0.failure = why } } }
+
+  /// The cluster that this node, which had none, belongs to now.
+  func found(_ finding: ClusterFinding) { state.withLock { if $0.finding == nil { $0.finding = finding } } }
+  var finding: ClusterFinding? { state.withLock { $0.finding } }
+
+  func set(_ peers: PeerView) { state.withLock { $0.peers = peers } }
+  var peers: PeerView { state.withLock { $0.peers } }
+
+  /// What a node without a cluster waits for, as a sentence.
+  var birthStatus: String { state.withLock { $0.birthStatus } }
+  func waits(for status: String) { state.withLock { $0.birthStatus = status } }
 
   /// Whether a draining reactor has no client left.
   func idle(_ isIdle: Bool, at index: Int) { state.withLock { if isIdle { $0.idle.insert(index) } else { $0.idle.remove(index) } } }

@@ -4,11 +4,22 @@ internal import Edge
 internal import Feeds
 internal import Reactor
 internal import Replica
+internal import Wire
 
 /// What reaches a node's reactor from other threads.
 enum NodeMail: Sendable {
   case broker(BrokerMail)
   case edge([ShardReply])
+  /// What a broker, this node among them, answers this reactor's edge.
+  case routed([ShardReply], from: NodeID)
+  /// A broker can be asked, or cannot any more.
+  case peer(NodeID, isThere: Bool)
+  /// For another node, by way of the first reactor.
+  case toPeer(NodeID, [NodeMessage])
+  /// For a reactor of another node, by way of the first.
+  case toRemoteEdge(EdgeID, [ShardReply])
+  /// What the join addresses stand for now, and what is wrong with those that stand for nothing.
+  case seeds([SocketAddress], [String])
   /// Every shard of every reactor is open: accept clients.
   case serve
   /// Somebody wants to know how this reactor is.
@@ -20,8 +31,8 @@ enum NodeMail: Sendable {
   case close
 }
 
-/// One reactor of a node in the role `all`: an edge and the owner of some shards, joined by direct calls where
-/// they are on the same thread and by mail where they are not.
+/// One reactor of a node: an edge and the owner of some shards, joined by direct calls where they are on the same thread
+/// and by mail where they are not. In a cluster a router stands between them, and the first reactor has the cluster's port.
 ///
 /// ```
 ///   sockets ─▶ EdgeReactor ─ requests ─▶ BrokerReactor ─▶ journal threads
@@ -43,7 +54,14 @@ final class NodeReactor: ReactorApplication {
   private let index: Int
   private var acceptors: [ListenerBox] = []
   private var edge: EdgeReactor!
-  private var broker: BrokerReactor!
+  /// nil where the node owns no shards.
+  private var broker: BrokerReactor?
+  /// Where there are several brokers to ask.
+  private var routing: EdgeRouting?
+  private var desk: ClusterDesk?
+  /// For other nodes, gathered in this turn.
+  private var toPeers = PeerPost()
+  private var linkedPeers: Set<NodeID> = []
   private var toLocalEdge: [ShardReply] = []
   private var outgoing: [[NodeMail]]
   private var isServing = false
@@ -66,25 +84,23 @@ final class NodeReactor: ReactorApplication {
   func started(on loop: ReactorLoop<NodeReactor>) {
     let mailbox = loop.mailbox
     plan.board.register(mailbox, at: index)
-    let shards = (0..<plan.shardCount).filter { plan.owner(of: ShardID($0)) == index }.map { ShardID($0) }
-    broker = BrokerReactor(
-      shards: shards, store: plan.store, settings: plan.broker, seed: plan.seed, postToSelf: { mailbox.post(.broker($0)) },
-      postToEdge: { [unowned self] edge, replies in
-        if Int(edge.value) == index { toLocalEdge.append(contentsOf: replies) } else { outgoing[Int(edge.value)].append(.edge(replies)) }
-      },
-      onFact: { [plan] shard, fact in plan.tell(shard, fact) })
+    if let store = plan.store, plan.isBorn { broker = makeBroker(store, mailbox) }
     edge = EdgeReactor(
       edge: EdgeID(UInt32(index)), settings: plan.edge, loop: loop, seed: plan.seed &+ UInt64(index), nodePages: self,
       ask: { [unowned self] shard, request in
-        let owner = plan.owner(of: shard)
-        if owner == index {
-          broker.receive(.request(shard, request), at: loop.now, wall: loop.wallTime)
-        } else {
-          outgoing[owner].append(.broker(.request(shard, request)))
-        }
+        if let routing { routing.ask(shard, request, at: loop.now) } else { askHere(shard, request) }
       })
+    if let cluster = plan.clusterPlan {
+      routing = EdgeRouting(shards: plan.shardCount, seed: plan.seed &+ 77 &* UInt64(index)) { [unowned self] in send($0) }
+      if broker != nil { routing?.came(plan.node) }
+      if index == 0 {
+        desk = ClusterDesk(plan: plan, cluster: cluster, loop: loop) { [unowned self] mail, reactor in
+          if reactor == index { take(mail) } else { outgoing[reactor].append(mail) }
+        }
+      }
+    }
     do throws(BrokerError) {
-      try broker.open(at: loop.now)
+      try broker?.open(at: loop.now)
     } catch {
       plan.board.failed(error.description)
       loop.stop()
@@ -94,8 +110,46 @@ final class NodeReactor: ReactorApplication {
     plan.board.opened()
   }
 
+  private func makeBroker(_ store: BrokerStore, _ mailbox: Mailbox<NodeMail>) -> BrokerReactor {
+    let shards = (0..<plan.shardCount).map { ShardID($0) }.filter { plan.owner(of: $0) == index && plan.holds($0) }
+    let broker = BrokerReactor(
+      shards: shards, store: store, settings: plan.broker, seed: plan.seed, postToSelf: { mailbox.post(.broker($0)) },
+      postToEdge: { [unowned self] edge, replies in
+        if RemoteEdges.isRemote(edge) {
+          if let desk { desk.answer(replies, to: edge) } else { outgoing[0].append(.toRemoteEdge(edge, replies)) }
+        } else if Int(edge.value) == index {
+          toLocalEdge.append(contentsOf: replies)
+        } else {
+          outgoing[Int(edge.value)].append(.edge(replies))
+        }
+      },
+      postToPeer: { [unowned self] node, shard, message in toPeers.add(message, of: shard, to: node) },
+      onFact: { [unowned self] shard, fact in
+        plan.tell(shard, fact)
+        if case .leaderChanged(let leader?, _) = fact { routing?.heard(leader, of: shard, at: loop.now) }
+      })
+    broker.isThere = { [unowned self] in linkedPeers.contains($0) }
+    return broker
+  }
+
+  /// Asks a shard of this node.
+  private func askHere(_ shard: ShardID, _ request: ShardRequest) {
+    let owner = plan.owner(of: shard)
+    if owner == index {
+      broker?.receive(.request(shard, request), at: loop.now, wall: loop.wallTime)
+    } else {
+      outgoing[owner].append(.broker(.request(shard, request)))
+    }
+  }
+
+  private func send(_ routed: RoutedSend) {
+    if routed.to == plan.node { return askHere(routed.shard, routed.request) }
+    toPeers.add(.request(routed.shard, routed.request), to: routed.to)
+  }
+
   func stopped() {
     for box in acceptors { box.close() }
+    desk?.close()
     plan.board.ended()
   }
 
@@ -110,6 +164,11 @@ final class NodeReactor: ReactorApplication {
       }
     }
     isServing = true
+    do throws(ReactorError) {
+      try desk?.start()
+    } catch {
+      plan.board.failed("the cluster's port cannot be watched: \(error)")
+    }
   }
 
   private func token(of listener: Int) -> PollToken {
@@ -122,7 +181,7 @@ final class NodeReactor: ReactorApplication {
     switch token.kind {
     case EdgeReactor.connectionKind: edge.ready(token, readiness)
     case Self.listenerKind: accept(Int(token.slot.index))
-    default: break
+    default: if let desk, desk.owns(token.kind) { desk.ready(token, readiness) }
     }
   }
 
@@ -143,8 +202,10 @@ final class NodeReactor: ReactorApplication {
     let token = PollToken(rawValue: timer.rawValue)
     switch token.kind {
     case Self.brokerTimer:
-      broker.tick(at: loop.now, wall: loop.wallTime)
-      if isClosing, broker.isClosed { loop.stop() }
+      broker?.tick(at: loop.now, wall: loop.wallTime)
+      routing?.tick(at: loop.now)
+      desk?.tick()
+      if isClosing, broker?.isClosed ?? true { loop.stop() }
       if isDraining { plan.board.idle(edge.connectionCount == 0, at: index) }
       everySecond()
       scheduleTick()
@@ -157,7 +218,7 @@ final class NodeReactor: ReactorApplication {
         plan.log.error("listen", "a listener cannot be watched", ["error": LogValue(error)])
       }
     default:
-      edge.expired(timer)
+      if let desk, desk.ownsTimer(token.kind) { desk.expired(timer) } else { edge.expired(timer) }
     }
   }
 
@@ -171,20 +232,38 @@ final class NodeReactor: ReactorApplication {
     lastSecond = loop.now
     let totals = edge.totals
     meter.sample(published: totals.published, delivered: totals.delivered, over: elapsed)
+    if desk != nil { ask(.own, PageTicket(edge: edge.edge, ticket: Ticket(0))) }
     if edge.hasStatusFollowers { status(for: PageTicket(edge: edge.edge, ticket: Ticket(0))) }
   }
 
   func received(_ mail: inout [NodeMail]) {
-    for letter in mail {
-      switch letter {
-      case .broker(let mail): broker.receive(mail, at: loop.now, wall: loop.wallTime)
-      case .edge(let replies): for reply in replies { edge.receive(reply) }
-      case .serve: serve()
-      case .reportWanted(let request): send(.report(report(), request), to: request.reactor)
-      case .report(let report, let request): take(report, request)
-      case .drain(let window): drain(over: window)
-      case .close: close()
-      }
+    for letter in mail { take(letter) }
+  }
+
+  private func take(_ letter: NodeMail) {
+    switch letter {
+    case .broker(let mail): broker?.receive(mail, at: loop.now, wall: loop.wallTime)
+    case .edge(let replies): toLocalEdge.append(contentsOf: replies)
+    case .routed(let replies, let node): routing?.receive(replies, from: node, at: loop.now)
+    case .peer(let node, let isThere): peer(node, isThere)
+    case .toPeer(let node, let messages): for message in messages { desk?.send(message, to: node) }
+    case .toRemoteEdge(let edge, let replies): desk?.answer(replies, to: edge)
+    case .seeds(let addresses, let problems): desk?.join(addresses, problems)
+    case .serve: serve()
+    case .reportWanted(let request): send(.report(report(), request), to: request.reactor)
+    case .report(let report, let request): take(report, request)
+    case .drain(let window): drain(over: window)
+    case .close: close()
+    }
+  }
+
+  private func peer(_ node: NodeID, _ isThere: Bool) {
+    if isThere {
+      linkedPeers.insert(node)
+      routing?.came(node)
+    } else {
+      linkedPeers.remove(node)
+      routing?.went(node, at: loop.now)
     }
   }
 
@@ -196,6 +275,8 @@ final class NodeReactor: ReactorApplication {
     }
     acceptors.removeAll()
     edge.drain(over: window)
+    desk?.drain()
+    broker?.handOver(at: loop.now)
   }
 
   private func close() {
@@ -207,28 +288,40 @@ final class NodeReactor: ReactorApplication {
     }
     acceptors.removeAll()
     edge.closeAll()
-    broker.close(at: loop.now, wall: loop.wallTime)
+    desk?.leave()
+    broker?.close(at: loop.now, wall: loop.wallTime)
   }
 
   func turnEnds() {
     var exchanges = 0
     repeat {
       edge.flushRequests()
-      broker.turnEnds(at: loop.now, wall: loop.wallTime)
-      if !toLocalEdge.isEmpty {
-        var replies: [ShardReply] = []
-        swap(&replies, &toLocalEdge)
-        for reply in replies { edge.receive(reply) }
-      }
+      routing?.flush(at: loop.now)
+      broker?.turnEnds(at: loop.now, wall: loop.wallTime)
+      handToEdge()
       exchanges += 1
-    } while edge.hasRequests && exchanges < Self.exchangesPerTurn
+    } while (edge.hasRequests || !toLocalEdge.isEmpty) && exchanges < Self.exchangesPerTurn
     post()
     edge.flushOutput()
     post()
-    if !toLocalEdge.isEmpty { loop.wakeImmediately() }
+    desk?.flush()
+    if !toLocalEdge.isEmpty || routing?.hasReplies == true { loop.wakeImmediately() }
+  }
+
+  private func handToEdge() {
+    var replies: [ShardReply] = []
+    swap(&replies, &toLocalEdge)
+    if let routing {
+      if !replies.isEmpty { routing.receive(replies, from: plan.node, at: loop.now) }
+      replies = routing.takeReplies()
+    }
+    for reply in replies { edge.receive(reply) }
   }
 
   private func post() {
+    toPeers.empty { node, messages in
+      if let desk { for message in messages { desk.send(message, to: node) } } else { outgoing[0].append(.toPeer(node, messages)) }
+    }
     for reactor in outgoing.indices where !outgoing[reactor].isEmpty {
       plan.board.mailbox(at: reactor)?.post(contentsOf: outgoing[reactor])
       outgoing[reactor].removeAll(keepingCapacity: true)
@@ -243,22 +336,26 @@ final class NodeReactor: ReactorApplication {
 
   private func report() -> ReactorReport {
     ReactorReport(
-      index: index, edge: edge.report(), shards: broker.statuses, loop: loop.counters, rates: meter.rates)
+      index: index, edge: edge.report(), shards: broker?.statuses ?? [], loop: loop.counters, rates: meter.rates)
   }
 
   private func take(_ report: ReactorReport, _ request: ReportRequest) {
     guard let page = pages.take(report, request, of: plan.reactors) else { return }
     switch page.kind {
     case .status:
-      let body = StatusPage(plan: plan, reports: page.reports, wall: loop.wallTime).render()
+      let peers = plan.board.peers
+      let body = StatusPage(plan: plan, own: OwnReport(plan: plan, reports: page.reports, wall: loop.wallTime).make(), peers: peers).render()
       if request.page.ticket == Ticket(0) {
-        if pages.isNews(StatusPage(plan: plan, reports: page.reports, wall: nil).render()) { edge.publishStatus(body) }
+        let bare = StatusPage(plan: plan, own: OwnReport(plan: plan, reports: page.reports, wall: nil).make(), peers: peers)
+        if pages.isNews(bare.render()) { edge.publishStatus(body) }
       } else {
         edge.answerPage(request.page.ticket, type: "application/json", body)
       }
     case .metrics:
       let body = MetricsPage(plan: plan, reports: page.reports, wall: loop.wallTime).render()
       edge.answerPage(request.page.ticket, type: "text/plain; version=0.0.4; charset=utf-8", body)
+    case .own:
+      desk?.tellOthers(OwnReport(plan: plan, reports: page.reports, wall: loop.wallTime).make())
     }
   }
 }
@@ -274,6 +371,7 @@ extension NodeReactor: NodePages {
 
   var unreadiness: String? {
     if isClosing || isDraining { return "The node is draining: it takes no new work. Use another node." }
+    if !plan.isBorn { return plan.board.birthStatus }
     let refusals = plan.board.refusals
     return refusals.isEmpty ? nil : "Some shards cannot be written: \(refusals.joined(separator: "; "))."
   }
@@ -285,8 +383,10 @@ extension NodeReactor: NodePages {
 final class ListenerBox {
   var acceptor: Acceptor<TCPListener>
 
-  init(_ listener: TCPListener) {
-    acceptor = Acceptor(listener, farewell: Array("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8))
+  static let busy = Array("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8)
+
+  init(_ listener: TCPListener, farewell: [UInt8] = ListenerBox.busy) {
+    acceptor = Acceptor(listener, farewell: farewell)
   }
 
   func close() { acceptor.source.close() }

@@ -19,7 +19,7 @@ struct Rates: Sendable {
 
 /// A page that one reactor puts together from the reports of all.
 struct ReportRequest: Sendable {
-  enum Kind: Sendable { case status, metrics }
+  enum Kind: Sendable { case status, metrics, own }
 
   var number: UInt64
   var kind: Kind

@@ -1,52 +1,79 @@
 internal import Core
-internal import Edge
 internal import JSON
-internal import Replica
 
-/// `GET /v1/cluster` for a cluster of one node.
+/// `GET /v1/cluster`: every node's own report, put together. What could not be learnt is said, not guessed.
 struct StatusPage {
   let plan: NodePlan
-  let reports: [ReactorReport]
-  /// Nil leaves out what changes with time alone, to see whether anything else did.
-  let wall: WallTime?
-
-  private var shards: [ReplicaStatus] { reports.flatMap(\.shards).sorted { $0.shard < $1.shard } }
+  let own: NodeReport
+  let peers: PeerView
 
   func render() -> Bytes {
     var buffer = ByteBuffer(capacity: 4096)
     var json = JSONWriter()
+    let shards = self.shards
     json.beginObject(into: &buffer)
-    writeCluster(&json, &buffer)
-    writeNodes(&json, &buffer)
-    writeShards(&json, &buffer)
-    writeTotals(&json, &buffer)
+    writeCluster(shards, &json, &buffer)
+    json.name("nodes", into: &buffer)
+    json.beginArray(into: &buffer)
+    for report in reports { writeNode(report, &json, &buffer) }
+    for member in unheard { writeUnheard(member, &json, &buffer) }
+    json.endArray(into: &buffer)
+    json.name("shards", into: &buffer)
+    json.beginArray(into: &buffer)
+    for shard in shards { json.raw(shard.json.bytes, into: &buffer) }
+    json.endArray(into: &buffer)
+    writeTotals(shards, &json, &buffer)
     json.endObject(into: &buffer)
     return buffer.freeze()
   }
 
-  private func writeCluster(_ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
-    var why: [String] = []
-    var refusing = 0
-    for shard in shards {
-      switch shard.condition {
-      case .ok: break
-      case .full:
-        why.append("shard \(shard.shard): the disk is full")
-        refusing += 1
-      case .repairing(let reason):
-        why.append("shard \(shard.shard): \(reason); it is learned anew")
-      case .failed(let reason):
-        why.append("shard \(shard.shard): \(reason)")
-        refusing += 1
+  /// Of all nodes that are heard from, this one first.
+  private var reports: [NodeReport] { [own] + peers.reports.filter { $0.node != own.node && peers.standing(of: $0.node) != .gone } }
+
+  /// Known by the gossip, but silent.
+  private var unheard: [PeerView.Member] {
+    peers.members.filter { member in !reports.contains { $0.node == member.node } }
+  }
+
+  /// For each shard what its leader says, or the replica that has most.
+  private var shards: [NodeReport.Shard] {
+    var best: [ShardID: NodeReport.Shard] = [:]
+    for report in reports {
+      for shard in report.shards {
+        guard let known = best[shard.id] else {
+          best[shard.id] = shard
+          continue
+        }
+        let isBetter = (shard.leads ? 1 : 0, shard.term, shard.committed) > (known.leads ? 1 : 0, known.term, known.committed)
+        if isBetter { best[shard.id] = shard }
       }
     }
-    if plan.board.isDraining { why.append("the node is draining") }
+    return best.values.sorted { $0.id < $1.id }
+  }
+
+  private func writeCluster(_ shards: [NodeReport.Shard], _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
+    var why = reports.flatMap(\.why)
+    for member in peers.members where member.standing == .dead || member.standing == .suspect {
+      why.append("\(member.name) (\(member.role)) \(member.standing == .dead ? "is dead" : "does not answer")")
+    }
+    let missing = plan.isBorn ? plan.shardCount - shards.count : 0
+    if missing > 0 { why.append("nothing is known of \(missing) shards: no broker that holds them is heard from") }
+    let leaderless = plan.isBorn ? shards.count { !$0.leads } : 0
+    if leaderless > 0 { why.append("\(leaderless) shards have no leader that is heard from") }
+    if !plan.isBorn { why.append(plan.board.birthStatus) }
+    let refusing = shards.count { $0.leads && $0.isRefusing } + leaderless + missing
+    let state = !plan.isBorn || refusing == plan.shardCount ? "unavailable" : why.isEmpty ? "healthy" : "degraded"
     json.name("cluster", into: &buffer)
     json.beginObject(into: &buffer)
-    json.member("id", plan.cluster.description, into: &buffer)
-    json.member("state", refusing == 0 ? "healthy" : refusing == shards.count ? "unavailable" : "degraded", into: &buffer)
-    json.member("shards", plan.shardCount, into: &buffer)
-    json.member("replicas", 1, into: &buffer)
+    if plan.isBorn {
+      json.member("id", plan.cluster.description, into: &buffer)
+    } else {
+      json.name("id", into: &buffer)
+      json.null(into: &buffer)
+    }
+    json.member("state", state, into: &buffer)
+    json.member("shards", plan.isBorn ? plan.shardCount : 0, into: &buffer)
+    json.member("replicas", plan.replicas, into: &buffer)
     json.member("durability", plan.configuration.durability.rawValue, into: &buffer)
     json.name("why", into: &buffer)
     json.beginArray(into: &buffer)
@@ -55,117 +82,62 @@ struct StatusPage {
     json.endObject(into: &buffer)
   }
 
-  private func writeNodes(_ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
-    var connections = [Int](repeating: 0, count: Transport.allCases.count)
-    var behind = 0
-    for report in reports {
-      for index in connections.indices { connections[index] += report.edge.connections[index] }
-      behind += report.edge.behind
-    }
-    json.name("nodes", into: &buffer)
-    json.beginArray(into: &buffer)
-    json.beginObject(into: &buffer)
-    json.member("id", plan.node.description, into: &buffer)
-    json.member("name", plan.configuration.name, into: &buffer)
-    json.member("role", "all", into: &buffer)
-    json.member("state", plan.board.isDraining ? "draining" : "alive", into: &buffer)
-    json.member("http", plan.httpAddress, into: &buffer)
-    json.name("cluster", into: &buffer)
-    json.null(into: &buffer)
-    json.member("version", plan.edge.version, into: &buffer)
-    if let wall { json.member("uptime", Int((wall.milliseconds - plan.started.milliseconds) / 1000), into: &buffer) }
-    json.member("incarnation", 1, into: &buffer)
-    json.name("connections", into: &buffer)
-    json.beginObject(into: &buffer)
-    for transport in Transport.allCases { json.member(name(of: transport), connections[transport.rawValue], into: &buffer) }
-    json.member("mqtt", 0, into: &buffer)
-    json.member("total", connections.reduce(0, +), into: &buffer)
-    json.endObject(into: &buffer)
-    json.member("behind", behind, into: &buffer)
-    json.name("shards", into: &buffer)
-    json.beginObject(into: &buffer)
-    json.member("leader", shards.count, into: &buffer)
-    json.member("follower", 0, into: &buffer)
-    json.endObject(into: &buffer)
-    json.name("rates", into: &buffer)
-    json.beginObject(into: &buffer)
-    writeRate("published", \.published, &json, &buffer)
-    writeRate("delivered", \.delivered, &json, &buffer)
-    json.endObject(into: &buffer)
-    writeLatencies(&json, &buffer)
-    json.endObject(into: &buffer)
-    json.endArray(into: &buffer)
+  /// The gossip may know better than the node's own last words.
+  private func writeNode(_ report: NodeReport, _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
+    guard report.node != own.node, let standing = peers.standing(of: report.node), standing != .alive,
+      let member = peers.members.first(where: { $0.node == report.node })
+    else { return json.raw(report.json.bytes, into: &buffer) }
+    writeUnheard(member, &json, &buffer)
   }
 
-  private func name(of transport: Transport) -> StaticString {
-    switch transport {
-    case .http: "http"
-    case .sse: "sse"
-    case .ndjson: "ndjson"
-    case .webSocket: "websocket"
-    case .longPoll: "longpoll"
-    }
-  }
-
-  private func writeRate(_ name: StaticString, _ rate: (Rates) -> Double, _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
-    let sum = reports.reduce(0.0) { $0 + rate($1.rates) }
-    json.name(name, into: &buffer)
-    json.double((sum * 10).rounded() / 10, into: &buffer)
-  }
-
-  /// From commit to the socket, in milliseconds, for the transports that delivered anything.
-  private func writeLatencies(_ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
-    json.name("latency", into: &buffer)
+  private func writeUnheard(_ member: PeerView.Member, _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
     json.beginObject(into: &buffer)
-    for transport in Transport.allCases {
-      var merged = LatencyHistogram()
-      for report in reports { merged.merge(report.edge.latencies[transport.rawValue]) }
-      guard let half = merged.percentile(0.5), let most = merged.percentile(0.99) else { continue }
-      json.name(name(of: transport), into: &buffer)
-      json.beginObject(into: &buffer)
-      json.member("p50", Int(half), into: &buffer)
-      json.member("p99", Int(most), into: &buffer)
-      json.endObject(into: &buffer)
-    }
+    json.member("id", member.node.description, into: &buffer)
+    json.member("name", member.name, into: &buffer)
+    json.member("role", member.role, into: &buffer)
+    json.member("state", member.standing.rawValue, into: &buffer)
+    json.member("http", member.http, into: &buffer)
+    json.member("cluster", member.address, into: &buffer)
+    json.member("version", member.version, into: &buffer)
     json.endObject(into: &buffer)
   }
 
-  private func writeShards(_ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
-    json.name("shards", into: &buffer)
-    json.beginArray(into: &buffer)
-    for shard in shards {
-      json.beginObject(into: &buffer)
-      json.member("id", Int(shard.shard.value), into: &buffer)
-      json.member("leader", plan.node.description, into: &buffer)
-      json.member("term", 1, into: &buffer)
-      json.member("state", shard.condition == .ok ? "ok" : "stalled", into: &buffer)
-      json.name("replicas", into: &buffer)
-      json.beginArray(into: &buffer)
-      json.beginObject(into: &buffer)
-      json.member("node", plan.node.description, into: &buffer)
-      json.member("role", "voter", into: &buffer)
-      json.member("match", shard.committed.value, into: &buffer)
-      json.member("lag", 0, into: &buffer)
-      json.endObject(into: &buffer)
-      json.endArray(into: &buffer)
-      json.member("first", shard.first.value, into: &buffer)
-      json.member("committed", shard.committed.value, into: &buffer)
-      json.member("bytes", shard.bytes, into: &buffer)
-      json.member("topics", shard.topics, into: &buffer)
-      json.endObject(into: &buffer)
-    }
-    json.endArray(into: &buffer)
-  }
-
-  private func writeTotals(_ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
+  private func writeTotals(_ shards: [NodeReport.Shard], _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
     json.name("totals", into: &buffer)
     json.beginObject(into: &buffer)
-    json.member("connections", reports.reduce(0) { $0 + $1.edge.connections.reduce(0, +) }, into: &buffer)
-    json.member("topics", shards.reduce(0) { $0 + $1.topics }, into: &buffer)
-    json.member("published", shards.reduce(UInt64(0)) { $0 + $1.counters.published }, into: &buffer)
-    json.member("delivered", reports.reduce(0) { $0 + $1.edge.deliveredTotal }, into: &buffer)
-    writeRate("publishRate", \.published, &json, &buffer)
-    writeRate("deliverRate", \.delivered, &json, &buffer)
+    json.member("connections", sum(\.connections), into: &buffer)
+    json.member("topics", shards.reduce(UInt64(0)) { $0 + $1.topics }, into: &buffer)
+    json.member("published", sum(\.published), into: &buffer)
+    json.member("delivered", sum(\.delivered), into: &buffer)
+    json.name("publishRate", into: &buffer)
+    json.double(Double(sum(\.publishRate)) / 10, into: &buffer)
+    json.name("deliverRate", into: &buffer)
+    json.double(Double(sum(\.deliverRate)) / 10, into: &buffer)
     json.endObject(into: &buffer)
   }
+
+  private func sum(_ value: (NodeReport) -> UInt64) -> UInt64 { reports.reduce(0) { $0 &+ value($1) } }
+}
+
+/// What this node has heard of the others, for its status.
+struct PeerView: Sendable {
+  enum Standing: String, Sendable {
+    case alive, suspect, dead
+    case gone = "left"
+  }
+
+  struct Member: Sendable {
+    var node: NodeID
+    var name: String
+    var role: String
+    var standing: Standing
+    var http: String
+    var address: String
+    var version: String
+  }
+
+  var reports: [NodeReport] = []
+  var members: [Member] = []
+
+  func standing(of node: NodeID) -> Standing? { members.first { $0.node == node }?.standing }
 }

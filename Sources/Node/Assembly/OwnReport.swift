@@ -1,0 +1,195 @@
+internal import Core
+internal import Edge
+internal import JSON
+internal import Raft
+internal import Replica
+
+/// What a node knows of itself, from the reports of its reactors.
+struct OwnReport {
+  let plan: NodePlan
+  let reports: [ReactorReport]
+  /// Nil leaves out what changes with time alone, to see whether anything else did.
+  let wall: WallTime?
+
+  private var shards: [ReplicaStatus] { reports.flatMap(\.shards).sorted { $0.shard < $1.shard } }
+
+  func make() -> NodeReport {
+    var report = NodeReport(node: plan.node, json: node())
+    report.connections = UInt64(reports.reduce(0) { $0 + $1.edge.connections.reduce(0, +) })
+    report.published = UInt64(reports.reduce(0) { $0 + $1.edge.counters.published })
+    report.delivered = UInt64(reports.reduce(0) { $0 + $1.edge.deliveredTotal })
+    report.publishRate = tenths(\.published)
+    report.deliverRate = tenths(\.delivered)
+    report.why = why
+    report.shards = shards.map { status in
+      NodeReport.Shard(
+        id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), term: status.raft.term,
+        committed: status.committed.value, topics: UInt64(status.topics), json: shard(status))
+    }
+    return report
+  }
+
+  private func tenths(_ rate: (Rates) -> Double) -> UInt64 {
+    UInt64(max(0, (reports.reduce(0.0) { $0 + rate($1.rates) } * 10).rounded()))
+  }
+
+  private func isRefusing(_ status: ReplicaStatus) -> Bool {
+    switch status.condition {
+    case .ok, .repairing: false
+    case .full, .failed: true
+    }
+  }
+
+  private var why: [String] {
+    let place = plan.clusterPlan == nil ? "" : "\(plan.configuration.name), "
+    var why: [String] = shards.compactMap { status in
+      switch status.condition {
+      case .ok: nil
+      case .full: "\(place)shard \(status.shard): the disk is full"
+      case .repairing(let reason): "\(place)shard \(status.shard): \(reason); it is learned anew"
+      case .failed(let reason): "\(place)shard \(status.shard): \(reason)"
+      }
+    }
+    if plan.board.isDraining { why.append(plan.clusterPlan == nil ? "the node is draining" : "\(plan.configuration.name) is draining") }
+    return why
+  }
+
+  // MARK: The node
+
+  private func node() -> Bytes {
+    var buffer = ByteBuffer(capacity: 1024)
+    var json = JSONWriter()
+    var connections = [Int](repeating: 0, count: Transport.allCases.count)
+    var behind = 0
+    for report in reports {
+      for index in connections.indices { connections[index] += report.edge.connections[index] }
+      behind += report.edge.behind
+    }
+    json.beginObject(into: &buffer)
+    json.member("id", plan.node.description, into: &buffer)
+    json.member("name", plan.configuration.name, into: &buffer)
+    json.member("role", plan.configuration.role.rawValue, into: &buffer)
+    json.member("state", plan.board.isDraining ? "draining" : "alive", into: &buffer)
+    json.member("http", plan.httpAddress, into: &buffer)
+    if let cluster = plan.clusterPlan {
+      json.member("cluster", cluster.advertised.description, into: &buffer)
+    } else {
+      json.name("cluster", into: &buffer)
+      json.null(into: &buffer)
+    }
+    json.member("version", plan.edge.version, into: &buffer)
+    if let wall { json.member("uptime", Int((wall.milliseconds - plan.started.milliseconds) / 1000), into: &buffer) }
+    json.member("incarnation", plan.clusterPlan?.incarnation ?? 1, into: &buffer)
+    json.name("connections", into: &buffer)
+    json.beginObject(into: &buffer)
+    for transport in Transport.allCases { json.member(name(of: transport), connections[transport.rawValue], into: &buffer) }
+    json.member("mqtt", 0, into: &buffer)
+    json.member("total", connections.reduce(0, +), into: &buffer)
+    json.endObject(into: &buffer)
+    json.member("behind", behind, into: &buffer)
+    json.name("shards", into: &buffer)
+    json.beginObject(into: &buffer)
+    json.member("leader", shards.count { $0.isServing }, into: &buffer)
+    json.member("follower", shards.count { !$0.isServing }, into: &buffer)
+    json.endObject(into: &buffer)
+    json.name("rates", into: &buffer)
+    json.beginObject(into: &buffer)
+    json.name("published", into: &buffer)
+    json.double(Double(tenths(\.published)) / 10, into: &buffer)
+    json.name("delivered", into: &buffer)
+    json.double(Double(tenths(\.delivered)) / 10, into: &buffer)
+    json.endObject(into: &buffer)
+    writeLatencies(&json, &buffer)
+    json.endObject(into: &buffer)
+    return buffer.freeze()
+  }
+
+  private func name(of transport: Transport) -> StaticString {
+    switch transport {
+    case .http: "http"
+    case .sse: "sse"
+    case .ndjson: "ndjson"
+    case .webSocket: "websocket"
+    case .longPoll: "longpoll"
+    }
+  }
+
+  /// From commit to the socket, in milliseconds, for the transports that delivered anything.
+  private func writeLatencies(_ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
+    json.name("latency", into: &buffer)
+    json.beginObject(into: &buffer)
+    for transport in Transport.allCases {
+      var merged = LatencyHistogram()
+      for report in reports { merged.merge(report.edge.latencies[transport.rawValue]) }
+      guard let half = merged.percentile(0.5), let most = merged.percentile(0.99) else { continue }
+      json.name(name(of: transport), into: &buffer)
+      json.beginObject(into: &buffer)
+      json.member("p50", Int(half), into: &buffer)
+      json.member("p99", Int(most), into: &buffer)
+      json.endObject(into: &buffer)
+    }
+    json.endObject(into: &buffer)
+  }
+
+  // MARK: A shard
+
+  private func shard(_ status: ReplicaStatus) -> Bytes {
+    var buffer = ByteBuffer(capacity: 256)
+    var json = JSONWriter()
+    json.beginObject(into: &buffer)
+    json.member("id", Int(status.shard.value), into: &buffer)
+    json.name("leader", into: &buffer)
+    if let leader = status.isServing ? plan.node : status.raft.leader {
+      json.string(leader.description, into: &buffer)
+    } else {
+      json.null(into: &buffer)
+    }
+    json.member("term", status.raft.term, into: &buffer)
+    json.member("state", state(of: status), into: &buffer)
+    json.name("replicas", into: &buffer)
+    json.beginArray(into: &buffer)
+    for replica in replicas(of: status) {
+      json.beginObject(into: &buffer)
+      json.member("node", replica.node.description, into: &buffer)
+      json.member("role", replica.isVoter ? "voter" : "learner", into: &buffer)
+      if let match = replica.match {
+        json.member("match", match, into: &buffer)
+        json.member("lag", status.committed.value > match ? status.committed.value - match : 0, into: &buffer)
+      }
+      json.endObject(into: &buffer)
+    }
+    json.endArray(into: &buffer)
+    json.member("first", status.first.value, into: &buffer)
+    json.member("committed", status.committed.value, into: &buffer)
+    json.member("bytes", status.bytes, into: &buffer)
+    json.member("topics", status.topics, into: &buffer)
+    json.endObject(into: &buffer)
+    return buffer.freeze()
+  }
+
+  /// How long a follower may be silent before the shard counts as short of a replica.
+  private static let silence = TimeSpan.seconds(3)
+
+  private func state(of status: ReplicaStatus) -> String {
+    if isRefusing(status) { return "stalled" }
+    guard status.isServing else { return status.raft.leader == nil ? "electing" : "ok" }
+    guard status.condition == .ok else { return "stalled" }
+    let newest = status.raft.members.map(\.heardAt).max()
+    let isShort = status.raft.members.contains { member in
+      member.isVoter && member.node != plan.node && (newest.map { $0 - member.heardAt > OwnReport.silence } ?? false)
+    }
+    let hasLearners = !status.raft.membership.learners.isEmpty
+    return isShort || hasLearners ? "under-replicated" : "ok"
+  }
+
+  /// What only the leader knows of the others is left out elsewhere.
+  private func replicas(of status: ReplicaStatus) -> [(node: NodeID, isVoter: Bool, match: UInt64?)] {
+    let members = status.raft.membership.members
+    guard !members.isEmpty else { return [(plan.node, true, status.committed.value)] }
+    return members.map { node in
+      let known = status.raft.members.first { $0.node == node }
+      let match = node == plan.node ? status.committed.value : status.isServing ? known?.match.value : nil
+      return (node, status.raft.membership.isVoter(node), match)
+    }
+  }
+}

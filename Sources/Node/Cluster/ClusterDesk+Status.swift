@@ -1,0 +1,37 @@
+internal import Core
+internal import Gossip
+internal import Links
+internal import Wire
+
+/// What nodes tell each other of themselves, once a second: every node tells the brokers it is linked to; one that hears
+/// from nobody, because nobody dials it, asks one of them for everything.
+extension ClusterDesk {
+  func tellOthers(_ report: NodeReport) {
+    reports.take(report, at: now)
+    var buffer = ByteBuffer()
+    report.encode(age: .zero, into: &buffer)
+    let own = buffer.freeze()
+    var asked = cluster.isBroker
+    for member in members where member.profile.role.ownsShards && links.isLinked(to: member.id) {
+      send(.statusAnswer(ticket: 0, own), to: member.id)
+      if !asked {
+        asked = true
+        send(.statusAsk(ticket: 1, Bytes()), to: member.id)
+      }
+    }
+    plan.board.set(PeerView(reports: reports.fresh(at: now), members: members.map(view)))
+  }
+
+  private func view(_ member: Member) -> PeerView.Member {
+    let standing: PeerView.Standing =
+      switch member.standing {
+      case .alive: .alive
+      case .suspect: .suspect
+      case .dead: .dead
+      case .left: .gone
+      }
+    return PeerView.Member(
+      node: member.id, name: member.profile.name, role: "\(member.profile.role)", standing: standing, http: member.profile.http,
+      address: "\(member.address)", version: member.profile.version)
+  }
+}

@@ -1,0 +1,142 @@
+internal import Core
+
+/// What the nodes of a cluster tell of themselves for the status, once a second.
+struct PeerReports {
+  /// Older ones say nothing any more.
+  static let freshness = TimeSpan.seconds(5)
+  static let most = 1024
+
+  private var reports: [NodeID: (report: NodeReport, at: Instant)] = [:]
+
+  /// Those that are fresh, by identity.
+  func fresh(at now: Instant) -> [NodeReport] {
+    reports.values.filter { now - $0.at < PeerReports.freshness }.map(\.report).sorted { $0.node < $1.node }
+  }
+
+  mutating func take(_ report: NodeReport, at now: Instant) {
+    guard reports[report.node] != nil || reports.count < PeerReports.most else { return }
+    reports[report.node] = (report, now)
+  }
+
+  /// Reports in a row, each with its age: they are passed on.
+  mutating func take(_ bytes: Bytes, at now: Instant) {
+    var reader = ReportReader(bytes)
+    while let (report, age) = reader.next() {
+      let at = now - age
+      if let known = reports[report.node], known.at > at { continue }
+      guard reports[report.node] != nil || reports.count < PeerReports.most else { continue }
+      reports[report.node] = (report, at)
+    }
+  }
+
+  /// All fresh ones, for another node.
+  func encoded(at now: Instant) -> Bytes {
+    var buffer = ByteBuffer()
+    for (report, at) in reports.values.sorted(by: { $0.report.node < $1.report.node }) where now - at < PeerReports.freshness {
+      report.encode(age: now - at, into: &buffer)
+    }
+    return buffer.freeze()
+  }
+}
+
+/// One node and what it hosts. The parts that only people read are ready-made JSON.
+struct NodeReport: Sendable {
+  struct Shard: Sendable {
+    var id: ShardID
+    var leads: Bool
+    var isRefusing: Bool
+    var term: UInt64
+    var committed: UInt64
+    var topics: UInt64
+    /// The object of the status page.
+    var json: Bytes
+  }
+
+  var node: NodeID
+  /// The object of the status page.
+  var json: Bytes
+  var connections: UInt64 = 0
+  var published: UInt64 = 0
+  var delivered: UInt64 = 0
+  /// Tenths of messages a second.
+  var publishRate: UInt64 = 0
+  var deliverRate: UInt64 = 0
+  var why: [String] = []
+  var shards: [Shard] = []
+
+  func encode(age: TimeSpan, into buffer: inout ByteBuffer) {
+    let start = buffer.count
+    buffer.append(littleEndian: UInt32(0))
+    buffer.append(littleEndian: UInt32(clamping: age.nanoseconds / 1_000_000))
+    buffer.append(littleEndian: node.value)
+    for number in [connections, published, delivered, publishRate, deliverRate] { buffer.append(littleEndian: number) }
+    append(json, to: &buffer)
+    buffer.append(littleEndian: UInt16(clamping: why.count))
+    for text in why.prefix(Int(UInt16.max)) { append(Bytes(text), to: &buffer) }
+    buffer.append(littleEndian: UInt16(clamping: shards.count))
+    for shard in shards {
+      buffer.append(littleEndian: shard.id.value)
+      buffer.append(UInt8((shard.leads ? 1 : 0) | (shard.isRefusing ? 2 : 0)))
+      buffer.append(littleEndian: shard.term)
+      buffer.append(littleEndian: shard.committed)
+      buffer.append(littleEndian: shard.topics)
+      append(shard.json, to: &buffer)
+    }
+    buffer.store(littleEndian: UInt32(buffer.count - start), at: start)
+  }
+
+  private func append(_ bytes: Bytes, to buffer: inout ByteBuffer) {
+    buffer.append(littleEndian: UInt32(bytes.count))
+    buffer.append(bytes)
+  }
+}
+
+/// Reads reports until something is wrong with one; what comes after that is passed over.
+struct ReportReader {
+  private let bytes: Bytes
+  private var place = 0
+
+  init(_ bytes: Bytes) { self.bytes = bytes }
+
+  mutating func next() -> (NodeReport, age: TimeSpan)? {
+    let start = place
+    guard let length = number(4), length >= 8, start + Int(length) <= bytes.count, let age = number(4), let node = number(8) else { return nil }
+    var report = NodeReport(node: NodeID(node), json: Bytes())
+    guard let connections = number(8), let published = number(8), let delivered = number(8), let publishRate = number(8),
+      let deliverRate = number(8), let json = piece(), let reasons = number(2)
+    else { return nil }
+    report.connections = connections
+    report.published = published
+    report.delivered = delivered
+    report.publishRate = publishRate
+    report.deliverRate = deliverRate
+    report.json = json
+    for _ in 0..<reasons {
+      guard let text = piece() else { return nil }
+      report.why.append(text.withUnsafeBytes { String(decoding: $0, as: UTF8.self) })
+    }
+    guard let count = number(2) else { return nil }
+    for _ in 0..<count {
+      guard let id = number(2), let flags = number(1), let term = number(8), let committed = number(8), let topics = number(8),
+        let json = piece()
+      else { return nil }
+      report.shards.append(
+        NodeReport.Shard(
+          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, term: term, committed: committed, topics: topics, json: json))
+    }
+    guard place == start + Int(length) else { return nil }
+    return (report, .milliseconds(Int(age)))
+  }
+
+  private mutating func number(_ size: Int) -> UInt64? {
+    guard bytes.count - place >= size else { return nil }
+    defer { place += size }
+    return bytes.withUnsafeBytes { memory in (0..<size).reduce(UInt64(0)) { $0 | UInt64(memory[place + $1]) << UInt64(8 * $1) } }
+  }
+
+  private mutating func piece() -> Bytes? {
+    guard let length = number(4), length <= UInt64(bytes.count - place) else { return nil }
+    defer { place += Int(length) }
+    return bytes.slice(place..<place + Int(length))
+  }
+}

@@ -1,0 +1,245 @@
+internal import Broker
+internal import Core
+internal import Disks
+internal import Edge
+internal import Glibc
+internal import Journal
+internal import Placement
+internal import Reactor
+internal import Sealing
+internal import Security
+
+/// Why a node cannot start, as a line of its log.
+struct NodeProblem: Error {
+  let event: String
+  let text: String
+  var fields: KeyValuePairs<String, LogValue> = [:]
+}
+
+/// What a node has before it has reactors: its directory, its identity, its addresses. Makes a plan for each life.
+struct NodeHome: ~Copyable {
+  private let configuration: NodeConfiguration
+  private let log: Log
+  private let store: BrokerStore?
+  private var identity: NodeIdentity
+  private var replicas: Int
+  private let secret: ClusterSecret
+  private var random = SystemRandomNumberGenerator()
+  /// As bound: a port that the system chose stays.
+  private(set) var addresses: [String] = []
+  private var http: [Endpoint]
+  private var port: Endpoint
+  private let started = SystemClock.wall()
+
+  init(_ configuration: NodeConfiguration, _ log: Log) throws(NodeProblem) {
+    self.configuration = configuration
+    self.log = log
+    http = configuration.http
+    port = configuration.clusterEndpoint
+    replicas = configuration.isClustered ? configuration.replicas : 1
+    secret = try NodeHome.secret(configuration)
+    let isAlone = !configuration.isClustered
+    let fresh = NodeIdentity(
+      node: NodeID(random.next()), cluster: isAlone ? ClusterID(random.next()) : nil, shards: isAlone ? configuration.shards : 0)
+    guard configuration.role != .edge else {
+      store = nil
+      identity = fresh
+      return
+    }
+    do throws(DataDirectoryError) {
+      let store = try BrokerStore(
+        path: configuration.dataFolder, fresh: fresh,
+        holder: "node \(configuration.name), process \(getpid()), since \(SystemClock.wall().timestamp)",
+        durability: configuration.durability == .fsync ? .fsync : .memory,
+        tell: { error in
+          log.error("group-log", "there is no group log; every journal's file is synced by itself", ["error": LogValue(error)])
+        })
+      self.store = store
+      identity = store.directory.identity
+    } catch {
+      throw NodeProblem(event: "data-directory", text: error.description, fields: ["path": LogValue(configuration.dataFolder)])
+    }
+    tellOfTheDirectory()
+    if isAlone, identity.cluster == nil {
+      throw NodeProblem(
+        event: "data-directory",
+        text: "this data directory waits for a cluster to be born; start the node with --join as before, or name another directory with --data",
+        fields: ["path": LogValue(configuration.dataFolder)])
+    }
+  }
+
+  private func tellOfTheDirectory() {
+    if let replay = store?.directory.replay, replay.rounds > 0 {
+      log.info(
+        "group-log", "what a run that was cut off wrote last is in the journals now",
+        ["rounds": LogValue(replay.rounds), "writes": LogValue(replay.writes)])
+    }
+    if identity.cluster != nil, identity.shards != configuration.shards, configuration.shards != NodeConfiguration.defaultShards {
+      log.warning(
+        "shards", "the number of shards was fixed when the cluster was born; --shards is not used",
+        ["born-with": LogValue(identity.shards), "asked-for": LogValue(configuration.shards)])
+    }
+  }
+
+  private static func secret(_ configuration: NodeConfiguration) throws(NodeProblem) -> ClusterSecret {
+    // Who can reach loopback without a secret may reach the node's files too, but two clusters should still not mix
+    // with one that has a secret.
+    var text = Bytes("a cluster on loopback that has no secret\n")
+    if let file = configuration.clusterSecretFile {
+      do throws(FileProblem) {
+        text = try WholeFile.read(file, atMost: 64 << 10)
+      } catch {
+        throw NodeProblem(event: "cluster-secret", text: "--cluster-secret-file \(file) cannot be read: \(error.reason)")
+      }
+    }
+    do throws(ClusterSecretFailure) {
+      return try ClusterSecret(parsing: text.bytes)
+    } catch {
+      throw NodeProblem(event: "cluster-secret", text: "--cluster-secret-file \(configuration.clusterSecretFile ?? ""): \(error)")
+    }
+  }
+
+  /// The node belongs to a cluster from here on.
+  mutating func join(_ finding: ClusterFinding) throws(NodeProblem) {
+    identity.cluster = finding.cluster
+    identity.shards = finding.shards
+    replicas = finding.replicas
+    guard let store else { return }
+    do throws(DataDirectoryError) {
+      try store.directory.save(identity)
+    } catch {
+      throw NodeProblem(event: "data-directory", text: error.description)
+    }
+  }
+
+  func close() { store?.stop() }
+
+  // MARK: A plan
+
+  mutating func plan() throws(NodeProblem) -> NodePlan {
+    let record = try birthRecord()
+    let holders = try holders(record)
+    let cluster = identity.cluster
+    let listeners = try claimHTTP()
+    let clusterPlan = configuration.isClustered ? try clusterPlan(record) : nil
+    var broker = brokerSettings()
+    if configuration.isClustered, let holders {
+      broker.holders = { holders.holders(of: $0) }
+      replicas = holders.replicas
+    }
+    if let store {
+      do throws(DataDirectoryError) {
+        broker.mayBeNew = try store.directory.note(.made) == nil
+      } catch {
+        throw NodeProblem(event: "data-directory", text: error.description)
+      }
+    }
+    let shards = cluster == nil ? configuration.shards : identity.shards
+    var edge = edgeSettings(cluster ?? ClusterID(0), shards: shards)
+    edge.givesKeys = configuration.isClustered
+    edge.isUnborn = cluster == nil
+    return NodePlan(
+      configuration: configuration, node: identity.node, cluster: cluster ?? ClusterID(0), shardCount: shards, seed: random.next(), store: store,
+      broker: broker, edge: edge, listeners: ListenerShelf(listeners), log: log, httpAddress: addresses.first ?? "", started: started,
+      clusterPlan: clusterPlan, isBorn: cluster != nil, replicas: replicas, holders: configuration.isClustered ? holders : nil)
+  }
+
+  private func birthRecord() throws(NodeProblem) -> BirthRecord {
+    guard let store else { return .none }
+    do throws(DataDirectoryError) {
+      guard let text = try store.directory.note(.birth) else { return .none }
+      guard let record = BirthNote.record(in: text) else {
+        throw NodeProblem(
+          event: "data-directory",
+          text: "the file 'birth' in data directory \(configuration.dataFolder) is damaged; restore it, or start anew with an empty directory")
+      }
+      return record
+    } catch let problem as NodeProblem {
+      throw problem
+    } catch {
+      throw NodeProblem(event: "data-directory", text: "\(error)")
+    }
+  }
+
+  /// Who holds what; a directory of a node that was alone is held by it alone.
+  private func holders(_ record: BirthRecord) throws(NodeProblem) -> ShardHolders? {
+    guard store != nil, identity.cluster != nil else { return nil }
+    if case .born(let certificate) = record { return ShardHolders(certificate) }
+    return ShardHolders(alone: identity.node)
+  }
+
+  private mutating func claimHTTP() throws(NodeProblem) -> [[TCPListener]] {
+    var listeners = [[TCPListener]](repeating: [], count: configuration.reactors)
+    do throws(ReactorError) {
+      var options = SocketOptions()
+      // What the kernel holds unsent for one client is bounded too, beside what the node holds.
+      options.unsentLowWater = 128 << 10
+      for index in http.indices {
+        let claimed = try TCPListener.claim(Address(host: http[index].host, port: http[index].port), loops: configuration.reactors, options: options)
+        for (reactor, list) in claimed.enumerated() { listeners[reactor] += list }
+        if http[index].port == 0, let bound = claimed[0].first {
+          http[index] = Endpoint(host: http[index].host, port: bound.boundAddress.port)
+        }
+      }
+    } catch {
+      for list in listeners { for listener in list { listener.close() } }
+      throw NodeProblem(event: "listen", text: "\(error); choose another address with --http")
+    }
+    addresses = listeners[0].map { $0.boundAddress.description }
+    return listeners
+  }
+
+  private mutating func clusterPlan(_ record: BirthRecord) throws(NodeProblem) -> ClusterPlan {
+    let sockets: ClusterSockets.Pair
+    do throws(ReactorError) {
+      sockets = try ClusterSockets.claim(port)
+    } catch {
+      throw NodeProblem(event: "listen", text: "\(error); choose another address with --cluster")
+    }
+    let bound = sockets.listener.boundAddress
+    port = Endpoint(host: port.host, port: bound.port)
+    let terms = BirthTerms(expect: configuration.expectedBrokers, shards: configuration.shards, replicas: configuration.replicas)
+    return ClusterPlan(
+      role: configuration.role, secret: secret, join: configuration.join, terms: terms, port: ClusterSockets(sockets),
+      advertised: try advertised(bound), incarnation: UInt64(max(1, SystemClock.wall().milliseconds)), record: record)
+  }
+
+  /// What others dial: as told, or as bound.
+  private func advertised(_ bound: SocketAddress) throws(NodeProblem) -> SocketAddress {
+    guard let told = configuration.advertise else {
+      guard bound.isUnspecified else { return bound }
+      throw NodeProblem(
+        event: "listen", text: "--cluster \(configuration.clusterEndpoint) is every address of this machine, so others must be told which to dial; say --advertise HOST:PORT")
+    }
+    do throws(ReactorError) {
+      guard let address = try Address(host: told.host, port: told.port == 0 ? bound.port : told.port).resolve().first else {
+        throw ReactorError.addressUnavailable(told.description)
+      }
+      return address
+    } catch {
+      throw NodeProblem(event: "listen", text: "--advertise \(told): \(error)")
+    }
+  }
+
+  // MARK: Settings
+
+  private func brokerSettings() -> BrokerSettings {
+    var settings = BrokerSettings()
+    let forever = Int64(100 * 365 * 24 * 3600) * 1000
+    settings.retention = Retention(
+      ageMilliseconds: configuration.retention.age.map { Int64($0.milliseconds) } ?? forever, bytes: configuration.retention.bytes ?? Int.max)
+    settings.journal.claimsDurability = configuration.durability == .fsync
+    return settings
+  }
+
+  private func edgeSettings(_ cluster: ClusterID, shards: Int) -> EdgeSettings {
+    var settings = EdgeSettings(cluster: cluster, node: identity.node, nodeName: configuration.name, version: TidingsNode.version, shardCount: shards)
+    settings.fanout.readerBuffer = configuration.readerBufferBytes
+    settings.heartbeat = configuration.heartbeat
+    settings.maximumMessage = configuration.maximumMessageBytes
+    settings.maximumConnections = configuration.maximumConnections
+    settings.diagnostics = configuration.diagnostics
+    settings.origins = configuration.origins
+    return settings
+  }
+}
