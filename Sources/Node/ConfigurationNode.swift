@@ -42,6 +42,8 @@ public struct NodeConfiguration: Sendable {
   public var bootstrapExpect: Int?
   public var replicas = 3
   public var clusterSecretFile: String?
+  /// What stands in that file.
+  public var clusterSecret: Bytes?
   public var advertise: Endpoint?
   public var dataFolder = "./tidings-data"
   public static let defaultShards = 16

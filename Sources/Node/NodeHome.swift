@@ -17,7 +17,7 @@ struct NodeProblem: Error {
 }
 
 /// What a node has before it has reactors: its directory, its identity, its addresses. Makes a plan for each life.
-struct NodeHome: ~Copyable {
+final class NodeHome {
   private let configuration: NodeConfiguration
   private let log: Log
   private let store: BrokerStore?
@@ -82,16 +82,9 @@ struct NodeHome: ~Copyable {
   }
 
   private static func secret(_ configuration: NodeConfiguration) throws(NodeProblem) -> ClusterSecret {
-    // Who can reach loopback without a secret may reach the node's files too, but two clusters should still not mix
-    // with one that has a secret.
-    var text = Bytes("a cluster on loopback that has no secret\n")
-    if let file = configuration.clusterSecretFile {
-      do throws(FileProblem) {
-        text = try WholeFile.read(file, atMost: 64 << 10)
-      } catch {
-        throw NodeProblem(event: "cluster-secret", text: "--cluster-secret-file \(file) cannot be read: \(error.reason)")
-      }
-    }
+    // Who can reach loopback may reach the node's files too; still a cluster without a secret must not mix with one that
+    // has one.
+    let text = configuration.clusterSecret ?? Bytes("a cluster on loopback that has no secret\n")
     do throws(ClusterSecretFailure) {
       return try ClusterSecret(parsing: text.bytes)
     } catch {
@@ -100,7 +93,7 @@ struct NodeHome: ~Copyable {
   }
 
   /// The node belongs to a cluster from here on.
-  mutating func join(_ finding: ClusterFinding) throws(NodeProblem) {
+  func join(_ finding: ClusterFinding) throws(NodeProblem) {
     identity.cluster = finding.cluster
     identity.shards = finding.shards
     replicas = finding.replicas
@@ -116,7 +109,7 @@ struct NodeHome: ~Copyable {
 
   // MARK: A plan
 
-  mutating func plan() throws(NodeProblem) -> NodePlan {
+  func plan() throws(NodeProblem) -> NodePlan {
     let record = try birthRecord()
     let holders = try holders(record)
     let cluster = identity.cluster
@@ -146,19 +139,19 @@ struct NodeHome: ~Copyable {
 
   private func birthRecord() throws(NodeProblem) -> BirthRecord {
     guard let store else { return .none }
+    let text: String?
     do throws(DataDirectoryError) {
-      guard let text = try store.directory.note(.birth) else { return .none }
-      guard let record = BirthNote.record(in: text) else {
-        throw NodeProblem(
-          event: "data-directory",
-          text: "the file 'birth' in data directory \(configuration.dataFolder) is damaged; restore it, or start anew with an empty directory")
-      }
-      return record
-    } catch let problem as NodeProblem {
-      throw problem
+      text = try store.directory.note(.birth)
     } catch {
-      throw NodeProblem(event: "data-directory", text: "\(error)")
+      throw NodeProblem(event: "data-directory", text: error.description)
     }
+    guard let text else { return .none }
+    guard let record = BirthNote.record(in: text) else {
+      throw NodeProblem(
+        event: "data-directory",
+        text: "the file 'birth' in data directory \(configuration.dataFolder) is damaged; restore it, or start anew with an empty directory")
+    }
+    return record
   }
 
   /// Who holds what; a directory of a node that was alone is held by it alone.
@@ -168,7 +161,7 @@ struct NodeHome: ~Copyable {
     return ShardHolders(alone: identity.node)
   }
 
-  private mutating func claimHTTP() throws(NodeProblem) -> [[TCPListener]] {
+  private func claimHTTP() throws(NodeProblem) -> [[TCPListener]] {
     var listeners = [[TCPListener]](repeating: [], count: configuration.reactors)
     do throws(ReactorError) {
       var options = SocketOptions()
@@ -189,7 +182,7 @@ struct NodeHome: ~Copyable {
     return listeners
   }
 
-  private mutating func clusterPlan(_ record: BirthRecord) throws(NodeProblem) -> ClusterPlan {
+  private func clusterPlan(_ record: BirthRecord) throws(NodeProblem) -> ClusterPlan {
     let sockets: ClusterSockets.Pair
     do throws(ReactorError) {
       sockets = try ClusterSockets.claim(port)

@@ -34,7 +34,7 @@ public enum TidingsNode {
       return 1
     }
     do throws(NodeProblem) {
-      var home = try NodeHome(configuration, log)
+      let home = try NodeHome(configuration, log)
       defer { home.close() }
       while true {
         let plan = try home.plan()

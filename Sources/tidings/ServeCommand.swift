@@ -13,10 +13,17 @@ enum ServeCommand {
     }
     let environment = Surroundings.variables
     let file = try ConfigurationReader.fileName(arguments: arguments, environment: environment).map(read)
-    let configuration = try ConfigurationReader.read(
+    var configuration = try ConfigurationReader.read(
       arguments: arguments, environment: environment, file: file, hostName: Surroundings.hostName,
       processors: max(1, Int(tidings_allowed_processors())))
     if let problem = configuration.exposureProblem { throw problem }
+    if let name = configuration.clusterSecretFile {
+      do throws(FileProblem) {
+        configuration.clusterSecret = try WholeFile.read(name, atMost: 64 << 10)
+      } catch {
+        throw UsageError("--cluster-secret-file \(name) cannot be read: \(error.reason)", hint: "it is a file with a line of at least 16 bytes")
+      }
+    }
     let log = Log(level: configuration.logLevel, format: configuration.logFormat)
     for notice in configuration.notices { log.warning("configuration", notice) }
     defer { log.finish() }

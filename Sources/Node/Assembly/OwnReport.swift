@@ -2,6 +2,7 @@ internal import Core
 internal import Edge
 internal import JSON
 internal import Raft
+internal import Reactor
 internal import Replica
 
 /// What a node knows of itself, from the reports of its reactors.

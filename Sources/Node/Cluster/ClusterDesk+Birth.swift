@@ -1,3 +1,4 @@
+internal import Broker
 internal import Core
 internal import Disks
 internal import Gossip

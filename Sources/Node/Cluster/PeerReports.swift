@@ -22,7 +22,7 @@ struct PeerReports {
   mutating func take(_ bytes: Bytes, at now: Instant) {
     var reader = ReportReader(bytes)
     while let (report, age) = reader.next() {
-      let at = now - age
+      let at = now.before(age)
       if let known = reports[report.node], known.at > at { continue }
       guard reports[report.node] != nil || reports.count < PeerReports.most else { continue }
       reports[report.node] = (report, at)
@@ -37,6 +37,10 @@ struct PeerReports {
     }
     return buffer.freeze()
   }
+}
+
+extension Instant {
+  fileprivate func before(_ span: TimeSpan) -> Instant { Instant(nanoseconds: nanoseconds - span.nanoseconds) }
 }
 
 /// One node and what it hosts. The parts that only people read are ready-made JSON.
