@@ -269,7 +269,8 @@ class DocumentationTests(unittest.TestCase):
     def test_metrics(self):
         """Every metric is in operations.md, and no other"""
         text = (DOCS / "operations.md").read_text()
-        with Node() as node:
+        # A node of a cluster tells everything that a node alone does, and more.
+        with Node("--cluster", f"127.0.0.1:{free_port()}") as node:
             stream = WebSocket(node.port)
             stream.subscribe("metrics")
             node.publish("metrics", "so that there is a latency")

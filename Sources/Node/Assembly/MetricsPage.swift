@@ -1,7 +1,11 @@
 internal import Core
 internal import Edge
+internal import Feeds
+internal import Gossip
+internal import Links
 internal import Reactor
 internal import Replica
+internal import Wire
 
 /// `GET /metrics`: everything the node counts, in Prometheus' names and units.
 struct MetricsPage {
@@ -19,6 +23,7 @@ struct MetricsPage {
     readers(&writer)
     shards(&writer)
     loops(&writer)
+    cluster(&writer)
     return writer.finish()
   }
 
@@ -102,4 +107,31 @@ struct MetricsPage {
     }
     writer.write(.gauge("tidings_allocated_bytes", "Memory the allocator has handed out."), Machine.allocatedBytes())
   }
+
+  private func cluster(_ writer: inout MetricsWriter) {
+    let routed = reports.compactMap(\.routing)
+    guard !routed.isEmpty, let report = reports.compactMap(\.cluster).first else { return }
+    func sum(_ value: (RouterCounters) -> UInt64) -> Int { Int(routed.reduce(0) { $0 + value($1) }) }
+    writer.write(.counter("tidings_publishes_resent_total", "Batches sent again under the same keys, because a leader moved or a link broke."), sum(\.resent))
+    writer.write(.counter("tidings_leader_moves_total", "Times a shard's leader was found to be another than was thought."), sum(\.moves))
+    writer.write(.counter("tidings_publishes_given_up_total", "Questions that no broker answered in time."), sum(\.givenUp))
+    writer.write(.gauge("tidings_members_alive", "Other nodes that the gossip shows alive."), report.membersAlive)
+    writer.write(.gauge("tidings_links", "Links to other nodes, either way, that are up."), report.linked)
+    writer.write(.gauge("tidings_link_queued_bytes", "Waiting to be sent to other nodes."), report.queuedBytes)
+    writer.write(.gauge("tidings_remote_edges", "Event loops of other nodes that ask this node's shards."), report.remoteEdges)
+    writer.write(.counter("tidings_link_reconnects_total", "Links that came about again."), report.links.reconnects)
+    for (direction, messages, bytes) in [
+      ("in", report.links.messagesReceived, report.links.bytesReceived), ("out", report.links.messagesSent, report.links.bytesSent),
+    ] {
+      writer.write(.counter("tidings_link_messages_total", "Messages of other nodes and to them."), messages, ["direction": direction])
+      writer.write(.counter("tidings_link_bytes_total", "Sealed bytes on links."), bytes, ["direction": direction])
+    }
+    writer.write(
+      .counter("tidings_link_refusals_total", "Peers refused: without the secret, silent, forged, of another cluster, removed, or unreadable."),
+      report.links.handshakesRefused + report.links.strangersDropped + report.links.forged + refusals(report.links))
+    writer.write(.counter("tidings_gossip_packets_refused_total", "Datagrams that could not be opened or read."), report.packets.malformed + report.packets.unknownKey + report.packets.forged + report.gossip.refused)
+    writer.write(.counter("tidings_gossip_probes_failed_total", "Probes of other nodes that nobody answered."), report.gossip.probesFailed)
+  }
+
+  private func refusals(_ links: LinkCounters) -> Int { NodeFarewell.Reason.allCases.reduce(0) { $0 + Int(links.wire[$1]) } }
 }

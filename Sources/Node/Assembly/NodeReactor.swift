@@ -336,7 +336,8 @@ final class NodeReactor: ReactorApplication {
 
   private func report() -> ReactorReport {
     ReactorReport(
-      index: index, edge: edge.report(), shards: broker?.statuses ?? [], loop: loop.counters, rates: meter.rates)
+      index: index, edge: edge.report(), shards: broker?.statuses ?? [], loop: loop.counters, rates: meter.rates,
+      routing: routing?.counters, cluster: desk?.report)
   }
 
   private func take(_ report: ReactorReport, _ request: ReportRequest) {

@@ -1,5 +1,8 @@
 internal import Core
 internal import Edge
+internal import Feeds
+internal import Gossip
+internal import Links
 internal import Reactor
 internal import Replica
 
@@ -10,6 +13,21 @@ struct ReactorReport: Sendable {
   var shards: [ReplicaStatus]
   var loop: ReactorCounters
   var rates: Rates
+  /// Where there are brokers to choose from.
+  var routing: RouterCounters?
+  /// Of the reactor that has the cluster's port.
+  var cluster: ClusterReport?
+}
+
+/// What goes through the cluster's port.
+struct ClusterReport: Sendable {
+  var links: LinkCounters
+  var linked: Int
+  var queuedBytes: Int
+  var gossip: GossipCounters
+  var packets: GossipPort.Counters
+  var membersAlive: Int
+  var remoteEdges: Int
 }
 
 struct Rates: Sendable {

@@ -22,6 +22,14 @@ extension ClusterDesk {
     plan.board.set(PeerView(reports: reports.fresh(at: now), members: members.map(view)))
   }
 
+  var report: ClusterReport? {
+    guard let gossip else { return nil }
+    let status = links.status
+    return ClusterReport(
+      links: links.counters, linked: status.count { $0.state == .linked }, queuedBytes: status.reduce(0) { $0 + $1.queuedBytes },
+      gossip: gossip.node.counters, packets: gossip.portCounters, membersAlive: gossip.node.liveCount, remoteEdges: remoteEdgeCount)
+  }
+
   private func view(_ member: Member) -> PeerView.Member {
     let standing: PeerView.Standing =
       switch member.standing {

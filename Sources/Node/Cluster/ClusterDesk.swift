@@ -258,6 +258,8 @@ final class ClusterDesk: LinkHost, GossipHost {
     gossip?.join(addresses)
   }
 
+  var remoteEdgeCount: Int { remoteEdges.count }
+
   /// Who is there, as far as is known here, this node left out.
   var members: [Member] { gossip?.members ?? [] }
 }
