@@ -38,7 +38,7 @@ let rooms: [Room] = [
   Room(name: "Shard", kind: .pure, imports: ["Core", "Feeds"]),
   Room(name: "Replica", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft"]),
   Room(name: "Wire", kind: .pure, imports: ["Core", "Feeds", "Raft", "Replica", "Gossip", "Placement"]),
-  Room(name: "Simulation", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft", "Replica"]),
+  Room(name: "Simulation", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft", "Replica", "Wire"]),
   Room(name: "Reactor", kind: .shell, imports: ["Core", "CLinux"]),
   Room(name: "Links", kind: .shell, imports: ["Core", "Gossip", "Sealing", "Wire", "Reactor"]),
   Room(name: "Disks", kind: .shell, imports: ["Core", "Journal", "CLinux"]),

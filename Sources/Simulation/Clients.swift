@@ -21,13 +21,23 @@ final class SimulatedPublisher {
   var edge: Int?
   var head = Offset.zero
   var isStopped = false
+  /// Without keys of its own it cannot repeat what may have been kept: what was refused, it gives up.
+  let givesKeys: Bool
 
   init(index: Int, conditionalTopic: Int?) {
     self.index = index
     self.conditionalTopic = conditionalTopic
+    givesKeys = conditionalTopic != nil || index % 3 != 2
   }
 
-  func edgeDied(_ dead: Int) { if edge == dead { edge = nil } }
+  func edgeDied(_ dead: Int) { if edge == dead { failed(message) } }
+
+  /// Nobody knows what became of it, or it was refused.
+  func failed(_ number: UInt32) {
+    guard isAsking, number == message else { return }
+    edge = nil
+    if !givesKeys { isAsking = false }
+  }
 
   func finished(_ number: UInt32, _ outcome: PublishEnd) {
     guard isAsking, number == message else { return }
@@ -120,11 +130,11 @@ extension SimulatedCluster {
     return up.isEmpty ? nil : up[random.below(up.count)]
   }
 
-  func act(_ publisher: SimulatedPublisher) {
+  func act(_ publisher: SimulatedPublisher) throws(Problem) {
     let pause = plan.thinkMilliseconds
     queue.add(.publisher, at: now + .milliseconds(1 + random.below(2 * pause)), target: publisher.index)
     if publisher.isAsking {
-      if publisher.edge == nil, now - publisher.startedAt < .seconds(plan.retrySeconds) || isHealing { submit(publisher) }
+      if publisher.edge == nil, now - publisher.startedAt < .seconds(plan.retrySeconds) || isHealing { try submit(publisher) }
       return
     }
     guard !publisher.isStopped else { return }
@@ -133,23 +143,20 @@ extension SimulatedCluster {
     publisher.topic = publisher.conditionalTopic ?? random.below(plan.topics - 1)
     publisher.isAsking = true
     publisher.startedAt = now
-    submit(publisher)
+    try submit(publisher)
   }
 
-  private func submit(_ publisher: SimulatedPublisher) {
-    guard let edge = someEdge else { return }
+  private func submit(_ publisher: SimulatedPublisher) throws(Problem) {
+    guard let edge = someEdge else { return publisher.failed(publisher.message) }
     publisher.edge = edge.index
-    let shard = publisher.topic % plan.shards
-    edge.lastTicket += 1
-    edge.shards[shard].publishes.append(
-      PendingPublish(
-        message: publisher.message, topic: publisher.topic, expectedHead: publisher.conditionalTopic == nil ? nil : publisher.head,
-        publisher: publisher.index, ticket: Ticket(edge.lastTicket), sentTo: nil, notBefore: now))
-    flush(edge, shard)
+    let pending = PendingPublish(
+      message: publisher.message, publisher: publisher.index, expectedHead: publisher.conditionalTopic == nil ? nil : publisher.head)
+    publish(pending, topic: publisher.topic, givesKey: publisher.givesKeys, edge)
+    try flush(edge)
   }
 
   /// A reader comes, goes elsewhere, stalls.
-  func act(_ reader: SimulatedReader) {
+  func act(_ reader: SimulatedReader) throws(Problem) {
     queue.add(.subscriber, at: now + .milliseconds(200 + random.below(4000)), target: reader.index)
     if reader.edge != nil, !isHealing, random.below(100) < plan.restlessness {
       leave(reader)
@@ -159,11 +166,9 @@ extension SimulatedCluster {
     }
     guard reader.edge == nil, let edge = someEdge else { return }
     reader.edge = edge.index
-    for shard in reader.shards {
-      edge.shards[shard].feed.hold(reader.filter)
-      flush(edge, shard)
-    }
+    for shard in reader.shards { edge.shards[shard].feed.hold(reader.filter) }
     pump(reader)
+    try flush(edge)
   }
 
   func leave(_ reader: SimulatedReader) {
@@ -175,7 +180,7 @@ extension SimulatedCluster {
     reader.leave()
   }
 
-  func act(_ consumer: SimulatedConsumer) {
+  func act(_ consumer: SimulatedConsumer) throws(Problem) {
     queue.add(.consumer, at: now + .milliseconds(100 + random.below(2000)), target: consumer.index)
     guard !consumer.isAsking, !consumer.isStopped, let edge = someEdge else { return }
     consumer.edge = edge.index
@@ -185,16 +190,15 @@ extension SimulatedCluster {
     let offset = kind == 1 ? consumer.sent - min(consumer.sent, UInt64(random.below(4))) : consumer.sent
     var cursor = Cursor(cluster: ClusterID(1))
     cursor.fold(Position(ShardID(0), Offset(offset)))
-    let asked = ask(edge, consumer.shard) { link, ticket in
-      let operation: ConsumerRequest.Operation =
-        !consumer.isOpen
-        ? .open(name: consumer.name, filters: [wildcard], cursor: Cursor(cluster: ClusterID(1)))
-        : kind == 2 ? .show(name: consumer.name) : .acknowledge(name: consumer.name, cursor: cursor, reset: false)
-      return .consumer(ConsumerRequest(edge: link, ticket: ticket, operation: operation))
-    }
-    guard let asked else { return }
+    let operation: ConsumerRequest.Operation =
+      !consumer.isOpen
+      ? .open(name: consumer.name, filters: [wildcard], cursor: Cursor(cluster: ClusterID(1)))
+      : kind == 2 ? .show(name: consumer.name) : .acknowledge(name: consumer.name, cursor: cursor, reset: false)
+    let ticket = nextTicket(of: edge)
     consumer.isAsking = true
-    edge.shards[consumer.shard].consumers.append(PendingConsumer(ticket: asked.ticket, consumer: consumer.index, sentTo: asked.broker))
+    edge.shards[consumer.shard].consumers.append((ticket, consumer.index))
+    ask(edge, consumer.shard, .consumer(ConsumerRequest(edge: EdgeID(0), ticket: ticket, operation: operation)))
+    try flush(edge)
   }
 
   // Reading --------------------------------------------------------------------------------------------
@@ -212,14 +216,12 @@ extension SimulatedCluster {
       give(reader, shard, from: state.feed)
       return
     }
-    let asked = ask(edge, shard) { link, ticket in
-      .read(
-        ReadRequest(
-          edge: link, ticket: ticket, filters: [reader.filter], start: .after(reader.places[shard].at), maximumBytes: plan.pageBytes))
-    }
-    guard let asked else { return }
+    let ticket = nextTicket(of: edge)
     reader.isReading[shard] = true
-    state.reads.append(PendingRead(ticket: asked.ticket, reader: reader.index, sentTo: asked.broker))
+    state.reads.append((ticket, reader.index))
+    let request = ReadRequest(
+      edge: EdgeID(0), ticket: ticket, filters: [reader.filter], start: .after(reader.places[shard].at), maximumBytes: plan.pageBytes)
+    ask(edge, shard, .read(request))
   }
 
   private func give(_ reader: SimulatedReader, _ shard: Int, from feed: borrowing FeedClient) {
@@ -242,15 +244,14 @@ extension SimulatedCluster {
     } catch { problem = error }
   }
 
-  func take(_ reply: ReadReply, for reader: SimulatedReader, _ edge: SimulatedEdge, from broker: Int) throws(Problem) {
+  func take(_ reply: ReadReply, for reader: SimulatedReader, _ edge: SimulatedEdge) throws(Problem) {
     let shard = reply.shard.index
     reader.isReading[shard] = false
     guard reader.edge == edge.index else { return }
     switch reply.result {
-    case .failure(let refusal):
-      redirect(edge, shard, refusal, from: broker)
+    case .failure: break
     case .success(let page):
-      note("reader \(reader.index) shard \(shard) at \(reader.places[shard].at) reads up to \(page.upTo) of \(page.committed) from broker \(broker)")
+      note("reader \(reader.index) shard \(shard) at \(reader.places[shard].at) reads up to \(page.upTo) of \(page.committed)\(page.isBehind ? ", which may be behind" : "")")
       if let gap = page.gap {
         guard gap.reason == .expired, plan.losesHistory else { throw Problem("reader \(reader.index) was told of a gap in shard \(shard): \(gap)") }
         ledger.skipped(to: gap.to, shard: shard, seen: &reader.places[shard])
@@ -269,8 +270,8 @@ extension SimulatedCluster {
         if let problem { throw problem }
       }
       try ledger.passed(upTo: page.upTo, shard: shard, topic: reader.topic, seen: &reader.places[shard], by: reader.index)
-      if page.isBehind { redirect(edge, shard, .notLeader(nil), from: broker) }
-      pump(reader, shard)
+      // From one that may be behind there is no more for now; the next turn asks again.
+      if !page.isBehind { pump(reader, shard) }
     }
   }
 }

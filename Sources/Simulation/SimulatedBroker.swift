@@ -186,13 +186,13 @@ extension SimulatedCluster {
       host.reads.append(read)
       queue.add(.readDone, at: now + readDelay(broker), target: broker.index * plan.shards + shard, slot: Int(broker.incarnation))
     }
-    for addressed in output.messages { send(addressed.message, from: broker.index, to: Int(addressed.to.value) - 1, shard) }
+    for addressed in output.messages { try send(addressed.message, from: broker.index, to: Int(addressed.to.value) - 1, shard) }
     for fact in output.facts { try take(fact, broker, shard) }
     var replies = output.replies
     output.removeAll()
     while !replies.isEmpty {
       let edge = replies[0].edge
-      deliver(replies.filter { $0.edge == edge }.map(\.reply), to: edge, from: broker.index)
+      try deliver(replies.filter { $0.edge == edge }.map(\.reply), to: edge, from: broker.index)
       replies.removeAll { $0.edge == edge }
     }
     guard let committed = host.query({ $0.committed }) else { return }

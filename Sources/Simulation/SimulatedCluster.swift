@@ -123,15 +123,15 @@ public final class SimulatedCluster {
       try tick(broker)
     case .edgeTick:
       let edge = edges[Int(event.target)]
-      if edge.isUp, edge.incarnation == event.slot { tick(edge) }
+      if edge.isUp, edge.incarnation == event.slot { try tick(edge) }
     case .arrival: try arrive(event)
     case .diskDone:
       if !hold(event, brokers[Int(event.target) / plan.shards]) { try diskDone(event) }
     case .readDone:
       if !hold(event, brokers[Int(event.target) / plan.shards]) { try readDone(event) }
-    case .publisher: act(publishers[Int(event.target)])
-    case .subscriber: act(readers[Int(event.target)])
-    case .consumer: act(consumers[Int(event.target)])
+    case .publisher: try act(publishers[Int(event.target)])
+    case .subscriber: try act(readers[Int(event.target)])
+    case .consumer: try act(consumers[Int(event.target)])
     case .fault: try drawFault()
     case .brokerStarts:
       let broker = brokers[Int(event.target)]
@@ -179,10 +179,10 @@ public final class SimulatedCluster {
   }
 
   /// Between brokers anything can happen to a message.
-  func send(_ message: ReplicaMessage, from: Int, to: Int, _ shard: Int) {
+  func send(_ message: ReplicaMessage, from: Int, to: Int, _ shard: Int) throws(Problem) {
     guard to < plan.brokers, !network.isBlocked(from, to) else { return }
     if network.mix.loss > 0, random.below(10_000) < network.mix.loss { return report.lostMessages += 1 }
-    let envelope = Envelope(from: from, to: to, link: 0, parcel: .replica(shard: shard, message))
+    let envelope = Envelope(from: from, to: to, link: 0, parcel: .replica(shard: shard, try crossing(message, of: shard)))
     post(envelope, at: now + network.delay(&random))
     if network.mix.duplication > 0, random.below(10_000) < network.mix.duplication {
       report.doubledMessages += 1
@@ -190,14 +190,15 @@ public final class SimulatedCluster {
     }
   }
 
-  func deliver(_ replies: [ShardReply], to edge: EdgeID, from broker: Int) {
+  func deliver(_ replies: [ShardReply], to edge: EdgeID, from broker: Int) throws(Problem) {
     let link = edge.value
     guard link > 0, Int(link) <= linkOwners.count else { return }
     let owner = edges[linkOwners[Int(link) - 1].edge]
     guard owner.isUp, owner.links[broker].number == link, !owner.links[broker].isDying else { return }
     let to = nodeNumber(owner)
     guard !network.isBlocked(broker, to) else { return breakLink(owner, broker) }
-    post(Envelope(from: broker, to: to, link: link, parcel: .replies(replies)), at: network.arrivalInOrder(broker, to, at: now, &random))
+    let crossed = try crossing(replies, to: edge)
+    post(Envelope(from: broker, to: to, link: link, parcel: .replies(crossed)), at: network.arrivalInOrder(broker, to, at: now, &random))
   }
 
   private func arrive(_ event: Event) throws(Problem) {
@@ -226,7 +227,7 @@ public final class SimulatedCluster {
     case .replies(let replies):
       let edge = edges[envelope.to - plan.brokers]
       guard edge.isUp, edge.links[envelope.from].number == envelope.link, !edge.links[envelope.from].isDying else { return }
-      for reply in replies { try take(reply, edge, from: envelope.from) }
+      try receive(replies, edge, from: envelope.from)
     }
   }
 

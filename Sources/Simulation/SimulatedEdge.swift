@@ -5,46 +5,28 @@ internal import Replica
 /// A publish that a client waits for.
 struct PendingPublish {
   var message: UInt32
-  var topic: Int
-  var expectedHead: Offset?
   var publisher: Int
-  var ticket: Ticket
-  /// The broker it was sent to; nil when it is to be sent again, under the same key.
-  var sentTo: Int?
-  /// Nobody asks again before that.
-  var notBefore: Instant
-  var sentAt = Instant.zero
+  var expectedHead: Offset?
 }
 
-/// A read on behalf of a subscriber that is behind.
-struct PendingRead {
-  var ticket: Ticket
-  var reader: Int
-  var sentTo: Int
-}
-
-struct PendingConsumer {
-  var ticket: Ticket
-  var consumer: Int
-  var sentTo: Int
-}
-
-/// What an edge knows of one shard.
+/// What clients of an edge wait for from one shard, and the feed.
 final class EdgeShard {
   var feed: FeedClient
-  /// Whom it takes for the leader.
-  var leader: Int
-  /// The link on which the feed is open.
-  var openedOn: UInt32?
-  var feedNotBefore = Instant.zero
-  var publishes: [PendingPublish] = []
-  var reads: [PendingRead] = []
-  var consumers: [PendingConsumer] = []
+  var publishes: [Ticket: PendingPublish] = [:]
+  var reads: [(ticket: Ticket, reader: Int)] = []
+  var consumers: [(ticket: Ticket, consumer: Int)] = []
 
-  init(shard: Int, leader: Int, cacheBytes: Int) {
+  init(shard: Int, cacheBytes: Int) {
     feed = FeedClient(shard: ShardID(shard), cacheBytes: cacheBytes)
-    self.leader = leader
   }
+}
+
+/// The router of a process that may end.
+final class EdgeRouter {
+  var router: ShardRouter
+  var output = RouterOutput()
+
+  init(shards: Int, seed: UInt64) { router = ShardRouter(shards: shards, seed: seed) }
 }
 
 /// A link from an edge to a broker.
@@ -60,6 +42,8 @@ final class SimulatedEdge {
   var isUp = false
   var incarnation: Int32 = 0
   var shards: [EdgeShard] = []
+  var routing: EdgeRouter?
+  var retryKey = RetryKey(edge: 0)
   var links: [EdgeLink]
   var lastTicket: UInt64 = 0
 
@@ -71,13 +55,16 @@ final class SimulatedEdge {
 
 extension SimulatedCluster {
   func nodeNumber(_ edge: SimulatedEdge) -> Int { plan.brokers + edge.index }
+  private func name(of broker: Int) -> NodeID { NodeID(UInt64(broker + 1)) }
 
   func start(_ edge: SimulatedEdge) {
     guard !edge.isUp else { return }
     edge.isUp = true
     edge.incarnation += 1
     note("edge \(edge.index) starts")
-    edge.shards = (0..<plan.shards).map { EdgeShard(shard: $0, leader: random.below(plan.brokers), cacheBytes: plan.cacheBytes) }
+    edge.shards = (0..<plan.shards).map { EdgeShard(shard: $0, cacheBytes: plan.cacheBytes) }
+    edge.routing = EdgeRouter(shards: plan.shards, seed: random.next())
+    edge.retryKey = RetryKey(edge: random.next())
     for broker in edge.links.indices { edge.links[broker] = EdgeLink() }
     queue.add(.edgeTick, at: now, target: edge.index, slot: Int(edge.incarnation))
   }
@@ -92,6 +79,7 @@ extension SimulatedCluster {
     for publisher in publishers { publisher.edgeDied(edge.index) }
     for consumer in consumers { consumer.edgeDied(edge.index) }
     edge.shards = []
+    edge.routing = nil
   }
 
   // Links ----------------------------------------------------------------------------------------------
@@ -118,198 +106,161 @@ extension SimulatedCluster {
     }
     guard edge.links[broker].number == number else { return }
     edge.links[broker] = EdgeLink()
-    guard edge.isUp else { return }
-    for shard in edge.shards.indices { lost(edge, shard, broker) }
+    guard edge.isUp, let routing = edge.routing else { return }
+    routing.router.went(name(of: broker), at: now, into: &routing.output)
+    try carryOut(edge)
   }
 
-  /// What was asked of that broker is asked again.
-  private func lost(_ edge: SimulatedEdge, _ shard: Int, _ broker: Int) {
-    let state = edge.shards[shard]
-    for index in state.publishes.indices where state.publishes[index].sentTo == broker { state.publishes[index].sentTo = nil }
-    for read in state.reads where read.sentTo == broker { readers[read.reader].readFailed(shard) }
-    state.reads.removeAll { $0.sentTo == broker }
-    for asked in state.consumers where asked.sentTo == broker { consumers[asked.consumer].failed() }
-    state.consumers.removeAll { $0.sentTo == broker }
-    guard state.leader == broker else { return }
-    if state.openedOn != nil {
-      state.openedOn = nil
-      state.feed.reopen()
-    }
-    state.leader = random.below(plan.brokers)
-  }
-
-  /// The link to a broker, made if it can be.
-  private func link(_ edge: SimulatedEdge, _ broker: Int) -> UInt32? {
-    if edge.links[broker].number != 0 { return edge.links[broker].isDying ? nil : edge.links[broker].number }
+  /// Makes links that can be made.
+  private func reconnect(_ edge: SimulatedEdge) {
     let node = nodeNumber(edge)
-    guard brokers[broker].isUp, !network.isBlocked(node, broker), !network.isBlocked(broker, node) else { return nil }
-    lastLink += 1
-    edge.links[broker] = EdgeLink(number: lastLink)
-    linkOwners.append((edge.index, broker))
-    return lastLink
+    for broker in edge.links.indices where edge.links[broker].number == 0 {
+      guard brokers[broker].isUp, !network.isBlocked(node, broker), !network.isBlocked(broker, node) else { continue }
+      lastLink += 1
+      edge.links[broker] = EdgeLink(number: lastLink)
+      linkOwners.append((edge.index, broker))
+      edge.routing?.router.came(name(of: broker))
+    }
   }
-
-  private var publishPatience: TimeSpan { .seconds(5) }
 
   // Turns ----------------------------------------------------------------------------------------------
 
-  func tick(_ edge: SimulatedEdge) {
-    for shard in edge.shards.indices { flush(edge, shard) }
+  func tick(_ edge: SimulatedEdge) throws(Problem) {
+    reconnect(edge)
+    for shard in edge.shards.indices { askForFeed(edge, shard) }
+    if let routing = edge.routing { routing.router.tick(at: now, into: &routing.output) }
+    try carryOut(edge)
     for reader in readers where reader.edge == edge.index { pump(reader) }
+    try flush(edge)
     queue.add(.edgeTick, at: now + .milliseconds(plan.tickMilliseconds), target: edge.index, slot: Int(edge.incarnation))
   }
 
-  /// Sends what waits for the shard's leader.
-  func flush(_ edge: SimulatedEdge, _ shard: Int) {
-    let state = edge.shards[shard]
-    // Who led may never hear what became of it: it is asked for again under the same key.
-    for index in state.publishes.indices where state.publishes[index].sentTo != nil && now - state.publishes[index].sentAt > publishPatience {
-      state.publishes[index].sentTo = nil
-    }
-    let wantsFeed = state.openedOn == nil ? state.feed.heldFilters > 0 : state.feed.hasChange
-    guard wantsFeed || state.publishes.contains(where: { $0.sentTo == nil }) else { return }
-    guard let link = link(edge, state.leader) else {
-      if edge.links[state.leader].number == 0 { state.leader = random.below(plan.brokers) }
-      return
-    }
-    if now >= state.feedNotBefore {
-      if state.openedOn == nil, state.feed.heldFilters > 0 {
-        if state.openedOn != link { state.feed.reopen() }
-        state.openedOn = link
-      }
-      if let change = state.feed.change(for: EdgeID(link)) { send(.interest(change), from: edge, shard, link) }
-    }
-    for index in state.publishes.indices where state.publishes[index].sentTo == nil && now >= state.publishes[index].notBefore {
-      state.publishes[index].sentTo = state.leader
-      state.publishes[index].sentAt = now
-      send(encode(state.publishes[index], EdgeID(link)), from: edge, shard, link)
+  private func askForFeed(_ edge: SimulatedEdge, _ shard: Int) {
+    while let change = edge.shards[shard].feed.change(for: EdgeID(0)) { ask(edge, shard, .interest(change)) }
+  }
+
+  func ask(_ edge: SimulatedEdge, _ shard: Int, _ request: ShardRequest) {
+    guard let routing = edge.routing else { return }
+    routing.router.ask(ShardID(shard), request, at: now, into: &routing.output)
+  }
+
+  /// The end of a turn.
+  func flush(_ edge: SimulatedEdge) throws(Problem) {
+    guard let routing = edge.routing else { return }
+    for shard in edge.shards.indices { askForFeed(edge, shard) }
+    routing.router.flush(at: now, into: &routing.output)
+    try carryOut(edge)
+  }
+
+  /// Does what the router wants done, until it wants nothing more.
+  private func carryOut(_ edge: SimulatedEdge) throws(Problem) {
+    guard let routing = edge.routing else { return }
+    while !routing.output.sends.isEmpty || !routing.output.replies.isEmpty {
+      let output = routing.output
+      routing.output.removeAll()
+      for send in output.sends { try self.send(send, from: edge) }
+      for reply in output.replies { try take(reply, edge) }
     }
   }
 
-  private func encode(_ pending: PendingPublish, _ edge: EdgeID) -> ShardRequest {
-    let batch = PublishBatch(edge: edge, capacity: 192)
-    let topic: [UInt8] = [116, UInt8(48 + pending.topic)]
+  func nextTicket(of edge: SimulatedEdge) -> Ticket {
+    edge.lastTicket += 1
+    return Ticket(edge.lastTicket)
+  }
+
+  /// A message that names its key itself, or leaves that to the edge.
+  func publish(_ pending: PendingPublish, topic: Int, givesKey: Bool, _ edge: SimulatedEdge) {
+    let shard = topic % plan.shards
+    let ticket = nextTicket(of: edge)
+    let batch = PublishBatch(edge: EdgeID(0), capacity: 192)
+    let name: [UInt8] = [116, UInt8(48 + topic)]
     var number = pending.message.littleEndian
-    withUnsafeBytes(of: &number) { key in
-      topic.withUnsafeBytes { topic in
-        padding.withUnsafeBytes { padding in
-          let payload = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 + plan.payloadBytes, alignment: 8)
-          defer { payload.deallocate() }
-          payload.copyMemory(from: key)
-          UnsafeMutableRawBufferPointer(rebasing: payload[4...]).copyMemory(from: UnsafeRawBufferPointer(rebasing: padding[..<plan.payloadBytes]))
-          let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
-          RecordDraft().encode(
-            topic: topic, type: nothing, contentType: nothing, key: key, properties: nothing, payload: UnsafeRawBufferPointer(payload),
-            into: &batch.records)
+    withUnsafeBytes(of: &number) { own in
+      let encode = { (key: UnsafeRawBufferPointer) in
+        name.withUnsafeBytes { name in
+          self.padding.withUnsafeBytes { padding in
+            let payload = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 + self.plan.payloadBytes, alignment: 8)
+            defer { payload.deallocate() }
+            payload.copyMemory(from: own)
+            UnsafeMutableRawBufferPointer(rebasing: payload[4...]).copyMemory(
+              from: UnsafeRawBufferPointer(rebasing: padding[..<self.plan.payloadBytes]))
+            let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+            RecordDraft().encode(
+              topic: name, type: nothing, contentType: nothing, key: key, properties: nothing, payload: UnsafeRawBufferPointer(payload),
+              into: &batch.records)
+          }
         }
       }
+      if givesKey { encode(own) } else { edge.retryKey.withNext(encode) }
     }
-    batch.entries.append(
-      PublishEntry(ticket: pending.ticket, length: batch.records.count, expectedHead: pending.expectedHead, wantsAnswer: true))
-    return .publish(batch)
+    batch.entries.append(PublishEntry(ticket: ticket, length: batch.records.count, expectedHead: pending.expectedHead, wantsAnswer: true))
+    edge.shards[shard].publishes[ticket] = pending
+    ask(edge, shard, .publish(batch))
   }
 
-  /// Asks the shard's leader; nil when it cannot be reached.
-  func ask(_ edge: SimulatedEdge, _ shard: Int, _ request: (EdgeID, Ticket) -> ShardRequest) -> (ticket: Ticket, broker: Int)? {
-    let state = edge.shards[shard]
-    guard let link = link(edge, state.leader) else {
-      if edge.links[state.leader].number == 0 { state.leader = random.below(plan.brokers) }
-      return nil
-    }
-    edge.lastTicket += 1
-    let ticket = Ticket(edge.lastTicket)
-    send(request(EdgeID(link), ticket), from: edge, shard, link)
-    return (ticket, state.leader)
-  }
-
-  private func send(_ request: ShardRequest, from edge: SimulatedEdge, _ shard: Int, _ link: UInt32) {
-    let broker = linkOwners[Int(link) - 1].broker
+  private func send(_ routed: RoutedSend, from edge: SimulatedEdge) throws(Problem) {
+    let broker = Int(routed.to.value) - 1
+    let link = edge.links[broker].number
+    guard link != 0, !edge.links[broker].isDying else { return }
     let from = nodeNumber(edge)
     guard !network.isBlocked(from, broker), brokers[broker].isUp else { return breakLink(edge, broker) }
+    let request = try crossing(routed.request.asked(by: EdgeID(link)), of: routed.shard)
     let arrives = network.arrivalInOrder(from, broker, at: now, &random)
-    post(Envelope(from: from, to: broker, link: link, parcel: .request(shard: shard, request)), at: arrives)
+    post(Envelope(from: from, to: broker, link: link, parcel: .request(shard: routed.shard.index, request)), at: arrives)
   }
 
   // Answers --------------------------------------------------------------------------------------------
 
-  func take(_ reply: ShardReply, _ edge: SimulatedEdge, from broker: Int) throws(Problem) {
+  func receive(_ replies: [ShardReply], _ edge: SimulatedEdge, from broker: Int) throws(Problem) {
+    guard let routing = edge.routing else { return }
+    for reply in replies { routing.router.receive(reply, from: name(of: broker), at: now, into: &routing.output) }
+    try flush(edge)
+  }
+
+  private func take(_ reply: ShardReply, _ edge: SimulatedEdge) throws(Problem) {
     switch reply {
     case .published(let shard, let results):
-      for result in results { try take(result, edge, shard.index, from: broker) }
+      for result in results { try take(result, edge, shard.index) }
     case .push(let push):
-      let state = edge.shards[push.shard.index]
-      guard state.openedOn != nil, state.leader == broker else { return }
-      state.feed.take(push)
-      note("edge \(edge.index) shard \(push.shard) is pushed \(push.pieces.count) up to \(push.upTo) by broker \(broker)")
+      edge.shards[push.shard.index].feed.take(push)
+      note("edge \(edge.index) shard \(push.shard) is pushed \(push.pieces.count) up to \(push.upTo)")
       for reader in readers where reader.edge == edge.index { pump(reader, push.shard.index) }
     case .interest(let reply):
-      let state = edge.shards[reply.shard.index]
-      guard state.openedOn != nil, state.leader == broker, state.feed.live(reply) else { return }
-      note("edge \(edge.index) shard \(reply.shard) is live from \(reply.liveFrom) at broker \(broker)")
+      guard edge.shards[reply.shard.index].feed.live(reply) else { return }
+      note("edge \(edge.index) shard \(reply.shard) is live from \(reply.liveFrom)")
       for reader in readers where reader.edge == edge.index { pump(reader, reply.shard.index) }
-    case .feedEnded(let shard, let refusal):
-      let state = edge.shards[shard.index]
-      guard state.openedOn != nil, state.leader == broker else { return }
-      state.openedOn = nil
-      state.feed.reopen()
-      redirect(edge, shard.index, refusal, from: broker)
+    case .feedEnded(let shard, _): edge.shards[shard.index].feed.reopen()
     case .read(let reply):
       let state = edge.shards[reply.shard.index]
       guard let index = state.reads.firstIndex(where: { $0.ticket == reply.ticket }) else { return }
       let read = state.reads.remove(at: index)
-      try take(reply, for: readers[read.reader], edge, from: broker)
+      try take(reply, for: readers[read.reader], edge)
     case .consumer(let reply):
       let state = edge.shards[reply.shard.index]
       guard let index = state.consumers.firstIndex(where: { $0.ticket == reply.ticket }) else { return }
       let asked = state.consumers.remove(at: index)
-      if case .failure(let refusal) = reply.result { redirect(edge, reply.shard.index, refusal, from: broker) }
       try consumers[asked.consumer].take(reply.result)
     case .history: break
     }
   }
 
-  private func take(_ result: PublishResult, _ edge: SimulatedEdge, _ shard: Int, from broker: Int) throws(Problem) {
-    let state = edge.shards[shard]
-    guard let index = state.publishes.firstIndex(where: { $0.ticket == result.ticket }) else { return }
-    let pending = state.publishes[index]
+  private func take(_ result: PublishResult, _ edge: SimulatedEdge, _ shard: Int) throws(Problem) {
+    guard let pending = edge.shards[shard].publishes.removeValue(forKey: result.ticket) else {
+      throw Problem("edge \(edge.index) answered a publish twice, or one that nobody made")
+    }
+    let publisher = publishers[pending.publisher]
     switch result.outcome {
     case .accepted(let offset, _):
       try ledger.acknowledged(pending.message, shard: shard, offset: offset, expectedHead: pending.expectedHead)
-      finish(pending, state, index, .kept(offset))
+      publisher.finished(pending.message, .kept(offset))
     case .duplicate(let offset, _):
+      if !publisher.givesKeys { throw Problem("message \(pending.message), which was published once, was called a duplicate") }
       try ledger.acknowledged(pending.message, shard: shard, offset: offset, expectedHead: nil)
-      finish(pending, state, index, .kept(offset))
-    case .refused(.headMoved(let head)): finish(pending, state, index, .refused(head))
+      publisher.finished(pending.message, .kept(offset))
+    case .refused(.headMoved(let head)): publisher.finished(pending.message, .refused(head))
     case .refused(let refusal):
-      guard state.publishes[index].sentTo == broker else { return }
-      state.publishes[index].sentTo = nil
-      state.publishes[index].notBefore = now + .milliseconds(20 + random.below(100))
-      redirect(edge, shard, refusal, from: broker)
+      note("publisher \(publisher.index) is refused message \(pending.message): \(refusal)")
+      publisher.failed(pending.message)
     }
-  }
-
-  private func finish(_ pending: PendingPublish, _ state: EdgeShard, _ index: Int, _ outcome: PublishEnd) {
-    state.publishes.remove(at: index)
-    publishers[pending.publisher].finished(pending.message, outcome)
-  }
-
-  func redirect(_ edge: SimulatedEdge, _ shard: Int, _ refusal: Refusal, from broker: Int) {
-    let state = edge.shards[shard]
-    guard state.leader == broker else { return }
-    state.feedNotBefore = now + .milliseconds(20 + random.below(50))
-    switch refusal {
-    case .notLeader(let leader?): move(state, to: Int(leader.value) - 1)
-    case .notLeader(nil), .journalFailed, .damaged, .unknownOutcome, .diskFull, .noQuorum: move(state, to: random.below(plan.brokers))
-    case .electing, .overloaded, .headMoved, .noSuchConsumer, .consumerDiffers: break
-    }
-  }
-
-  private func move(_ state: EdgeShard, to broker: Int) {
-    guard broker != state.leader, broker < plan.brokers else { return }
-    if state.openedOn != nil {
-      state.openedOn = nil
-      state.feed.reopen()
-    }
-    state.leader = broker
   }
 }

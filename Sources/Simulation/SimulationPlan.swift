@@ -41,6 +41,8 @@ public struct SimulationPlan: Sendable {
   var weights = [Int](repeating: 0, count: FaultKind.allCases.count)
   /// Brokers whose disks may do what disks should not: never so many that they could be a majority.
   var cursed: [Int] = []
+  /// Whether what nodes say to each other goes through its bytes, as on links.
+  var crossesAsBytes = false
   /// Simulated time before everything is healed.
   public var duration = TimeSpan.seconds(300)
 
@@ -94,6 +96,7 @@ public struct SimulationPlan: Sendable {
       if !chosen.contains(candidate) { chosen.append(candidate) }
     }
     cursed = chosen
+    crossesAsBytes = random.below(3) == 0
     switch random.below(8) {
     case 0: makeStormy(&random)
     case 1: makeRotten(&random)

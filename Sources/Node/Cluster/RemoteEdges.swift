@@ -39,39 +39,3 @@ struct RemoteEdges {
 
   var count: Int { places.count }
 }
-
-extension ShardRequest {
-  /// The same request of another number.
-  func asked(by edge: EdgeID) -> ShardRequest {
-    switch self {
-    case .publish(let batch):
-      let renamed = PublishBatch(edge: edge, capacity: 0)
-      swap(&renamed.records, &batch.records)
-      swap(&renamed.entries, &batch.entries)
-      return .publish(renamed)
-    case .read(var request):
-      request.edge = edge
-      return .read(request)
-    case .history(var request):
-      request.edge = edge
-      return .history(request)
-    case .interest(var change):
-      change.edge = edge
-      return .interest(change)
-    case .consumer(var request):
-      request.edge = edge
-      return .consumer(request)
-    }
-  }
-
-  /// The number of who asks.
-  var edge: EdgeID {
-    switch self {
-    case .publish(let batch): batch.edge
-    case .read(let request): request.edge
-    case .history(let request): request.edge
-    case .interest(let change): change.edge
-    case .consumer(let request): request.edge
-    }
-  }
-}
