@@ -23,7 +23,8 @@ extension ShardReplica {
     log.truncate(from: cut, droppedBytes: queuedBytes(from: cut, through: log.extent(holding: cut).offsets.upperBound), into: &output.disk)
     while let newest = queue.last, newest.last >= cut {
       let item = queue.removeLast()
-      refuse(item.waiting, .notLeader(group.leader), into: &output)
+      // Another replica may have them still, and come to lead.
+      refuse(item.waiting, .unknownOutcome, into: &output)
       pendingBytes -= item.cost
       guard !item.bytes.isEmpty, item.first < cut else { continue }
       let kept = item.bytes.slice(0..<item.place(of: cut))

@@ -206,7 +206,9 @@ public struct ShardReplica: ~Copyable {
     endFeeds(into: &output)
     consensus.removeAll()
     output.facts.append(.journalFailed(reason))
-    while !queue.isEmpty { refuse(queue.removeFirst().waiting, .journalFailed(reason), into: &output) }
+    // What was appended may be kept by others.
+    let refusal = isAlone ? Refusal.journalFailed(reason) : .unknownOutcome
+    while !queue.isEmpty { refuse(queue.removeFirst().waiting, refusal, into: &output) }
     flushAnswers(into: &output)
     pendingBytes = 0
     gate.reset()

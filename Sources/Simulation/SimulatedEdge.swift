@@ -147,9 +147,11 @@ extension SimulatedCluster {
   /// The end of a turn.
   func flush(_ edge: SimulatedEdge) throws(Problem) {
     guard let routing = edge.routing else { return }
-    for shard in edge.shards.indices { askForFeed(edge, shard) }
-    routing.router.flush(at: now, into: &routing.output)
-    try carryOut(edge)
+    repeat {
+      for shard in edge.shards.indices { askForFeed(edge, shard) }
+      routing.router.flush(at: now, into: &routing.output)
+      try carryOut(edge)
+    } while routing.router.isStirred
   }
 
   /// Does what the router wants done, until it wants nothing more.

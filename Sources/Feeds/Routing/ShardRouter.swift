@@ -29,6 +29,9 @@ public struct ShardRouter: ~Copyable {
     random = SeededGenerator(seed: seed)
   }
 
+  /// Whether a flush may have something to send.
+  public var isStirred: Bool { !stirred.isEmpty }
+
   /// Who is taken for the shard's leader.
   public func leader(of shard: ShardID) -> NodeID? { lanes[shard.index].leader }
 
