@@ -24,7 +24,14 @@ extension JournalLog {
     var recovery = Recovery(settings: settings)
     try recovery.survey(&disk)
     guard recovery.damage == nil else { return recovery.opening() }
-    if try recovery.isUnborn(&disk) { try recovery.giveBirth(&disk) }
+    if try recovery.isUnborn(&disk) {
+      guard settings.mayBeNew else {
+        // Left as it is, so that the next opening finds it so too.
+        recovery.note(.missingEntries(from: Offset(1), through: Offset(1)))
+        return recovery.opening()
+      }
+      try recovery.giveBirth(&disk)
+    }
     recovery.compareWithMark()
     try recovery.findSnapshot(&disk)
     try recovery.readSegments(&disk)

@@ -22,6 +22,8 @@ public struct JournalSettings: Sendable {
   public var scanBytes = 1 << 20
   /// False when the disk is told not to sync: then nothing written down may later be taken for a witness.
   public var claimsDurability = true
+  /// Whether a directory without a log may be that of one that was never here. False: its log is lost.
+  public var mayBeNew = true
   package var faults: JournalFaults = []
 
   public init() {}

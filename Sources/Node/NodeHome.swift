@@ -111,6 +111,10 @@ final class NodeHome {
 
   func plan() throws(NodeProblem) -> NodePlan {
     let record = try birthRecord()
+    // Cut off between the two, the last life knew of its birth and had not written down whose it is.
+    if case .born(let certificate) = record, identity.cluster == nil {
+      try join(ClusterFinding(cluster: certificate.cluster, shards: certificate.terms.shards, replicas: certificate.terms.replicas))
+    }
     let holders = try holders(record)
     let cluster = identity.cluster
     let listeners = try claimHTTP()

@@ -29,6 +29,7 @@ extension ShardReplica {
   ) throws(ReplicaOpenError) -> ShardReplica {
     var journal = journal
     if !settings.waitsForDisk { journal.claimsDurability = false }
+    journal.mayBeNew = settings.mayBeNew
     var opening: JournalOpening
     do throws(DiskError) {
       opening = try JournalLog.open(disk: &disk, settings: journal)
@@ -76,8 +77,6 @@ extension ShardReplica {
       }
     } else if let damage {
       return fallIll(damage, into: &output)
-    } else if isFresh, !settings.mayBeNew {
-      return fallIll("every file of the shard is missing", into: &output)
     } else if isVoteLost {
       return fallIll("the record of term and vote is missing or damaged", into: &output)
     } else if isFresh, !settings.members.members.isEmpty {

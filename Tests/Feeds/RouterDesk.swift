@@ -17,7 +17,7 @@ struct Desk: ~Copyable {
     if let leader { router.heard(leader, of: shard, at: now, into: &output) }
   }
 
-  mutating func publish(_ number: Int, key: String? = nil) {
+  mutating func publish(_ number: Int, key: String? = nil, wantsAnswer: Bool = true) {
     let batch = PublishBatch(edge: EdgeID(0))
     let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
     let topic = Bytes("t")
@@ -30,7 +30,8 @@ struct Desk: ~Copyable {
       }
     }
     if let key { Bytes(key).withUnsafeBytes(encode) } else { keys.withNext(encode) }
-    batch.entries.append(PublishEntry(ticket: Ticket(UInt64(number)), length: batch.records.count))
+    let ticket = Ticket(wantsAnswer ? UInt64(number) : 0)
+    batch.entries.append(PublishEntry(ticket: ticket, length: batch.records.count, wantsAnswer: wantsAnswer))
     ask(.publish(batch))
   }
 
@@ -56,7 +57,7 @@ struct Desk: ~Copyable {
   }
 
   mutating func answer(_ broker: NodeID, _ number: Int, _ outcome: PublishResult.Outcome) {
-    receive(broker, .published(shard, [PublishResult(ticket: Ticket(UInt64(number)), outcome: outcome)]))
+    receive(broker, .published(shard, [PublishResult(ticket: Ticket(UInt64(UInt(bitPattern: number))), outcome: outcome)]))
   }
 
   private mutating func collect() {
@@ -81,7 +82,7 @@ struct Desk: ~Copyable {
     collect()
     return sends.filter { $0.to == broker }.compactMap {
       guard case .publish(let batch) = $0.request else { return nil }
-      return batch.entries.map { Int($0.ticket.value) }
+      return batch.entries.map { Int(bitPattern: UInt($0.ticket.value)) }
     }
   }
 
@@ -95,7 +96,7 @@ struct Desk: ~Copyable {
 
   func outcomes(of number: Int) -> [PublishResult.Outcome] {
     replies.flatMap { reply -> [PublishResult] in if case .published(_, let results) = reply { results } else { [] } }
-      .filter { $0.ticket.value == UInt64(number) }.map(\.outcome)
+      .filter { $0.ticket.value == UInt64(UInt(bitPattern: number)) }.map(\.outcome)
   }
 
   var endings: Int { replies.count { if case .feedEnded = $0 { true } else { false } } }

@@ -59,6 +59,22 @@ import Testing
     #expect(desk.outcomes(of: 2) == [use])
   }
 
+  @Test("A publish whose publisher does not wait finds its way too, and nobody is told of it")
+  func silent() {
+    var desk = Desk(leader: Self.a, [Self.a, Self.b])
+    desk.publish(1, wantsAnswer: false)
+    desk.flush()
+    let ticket = desk.sent(to: Self.a)[0][0]
+    desk.answer(Self.a, ticket, .refused(.notLeader(Self.b)))
+    desk.flush()
+    #expect(desk.sent(to: Self.b) == [[ticket]])
+    desk.answer(Self.b, ticket, .accepted(Offset(1), WallTime(milliseconds: 1)))
+    #expect(desk.outcomes(of: ticket) == [] && desk.outcomes(of: 0) == [])
+    desk.router.went(Self.b, at: desk.now, into: &desk.output)
+    desk.flush()
+    #expect(desk.sent(to: Self.a) == [[ticket]], "it was kept: nothing is sent again")
+  }
+
   @Test("A shard without a quorum refuses at once when all who can be asked say so; with one silent it is waited for")
   func noQuorum() {
     var desk = Desk(leader: Self.a, [Self.a, Self.b])

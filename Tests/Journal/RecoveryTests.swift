@@ -308,4 +308,23 @@ import Testing
 private enum DurableMarkSize {
   static let slot = 4096
   static let file = 8192
+
+  @Test("A directory that had a log and has none is damaged, and stays so until it is begun anew")
+  func lostWhole() throws {
+    var settings = Bench.small
+    settings.mayBeNew = false
+    var disk = SimulatedDisk()
+    for _ in 0..<3 {
+      let opening = try JournalLog.open(disk: &disk, settings: settings)
+      #expect(opening.verdict == .corrupt(.missingEntries(from: Offset(1), through: Offset(1))))
+      #expect(disk.files.isEmpty, "something was made")
+    }
+    var bench = try Bench(disk: disk, settings: settings)
+    bench.restart(after: 0, snapshot: nil)
+    bench.run()
+    bench.append(count: 3)
+    bench.rest()
+    try bench.reopen()
+    #expect(bench.verdict == .clean && bench.log.next == Offset(4))
+  }
 }

@@ -24,7 +24,7 @@ PLANTED = {
     "acknowledged-before-durable": 100,
     "vote-not-saved": 400,
     "log-not-truncated": 40,
-    "snapshot-without-position": 100,
+    "snapshot-without-position": 300,
     "resumed-one-too-low": 20,
     "resumed-one-too-high": 20,
     "feed-live-too-low": 40,
@@ -32,7 +32,7 @@ PLANTED = {
     "cursor-folded-wrongly": 20,
     "torn-tail-taken-for-damage": 20,
     "damage-taken-for-torn-tail": 500,
-    "unsynced-log-voted-with": 200,
+    "unsynced-log-voted-with": 1000,
     "stale-log-elected": 40,
     "joint-majority-forgotten": 80,
 }

@@ -76,7 +76,8 @@ struct ShardLane {
     return nil
   }
 
-  mutating func settle(_ place: Int, _ entry: Int, _ result: PublishResult) -> PublishResult {
+  /// What the publisher is told, if it waits.
+  mutating func settle(_ place: Int, _ entry: Int, _ result: PublishResult) -> PublishResult? {
     publishes[place].settle(entry, result)
   }
 
@@ -84,15 +85,6 @@ struct ShardLane {
     publishes.removeAll { batch in
       if batch.isAnswered { heldBytes -= batch.bytes }
       return batch.isAnswered
-    }
-  }
-
-  /// Nobody waits for an answer to these: once sent they are done with.
-  mutating func dropUnanswerable() {
-    publishes.removeAll { batch in
-      let isDone = batch.sentTo != nil && batch.isAnswered
-      if isDone { heldBytes -= batch.bytes }
-      return isDone
     }
   }
 
@@ -139,11 +131,11 @@ struct RoutedBatch {
   private let records: Bytes
   private var entries: [PublishEntry]
   private var starts: [Int] = []
-  /// Answered, or not to be answered.
   private var isSettled: [Bool]
+  /// Their publishers do not wait: they are answered to the router alone, so that they too find their way.
+  private var isSilent: [Bool]
   private var open: Int
   private var hint = 0
-  private var wasSent = false
   /// Entries whose last attempt is known to have come to nothing.
   private var owed = 0
   /// Some attempt may have got through without our hearing of it.
@@ -151,7 +143,8 @@ struct RoutedBatch {
   private(set) var sentTo: NodeID?
   var sentAt = Instant.zero
 
-  init(_ batch: PublishBatch, at now: Instant) {
+  /// `tickets` numbers entries whose publishers do not wait.
+  init(_ batch: PublishBatch, tickets: inout UInt64, at now: Instant) {
     edge = batch.edge
     askedAt = now
     bytes = batch.records.count
@@ -164,19 +157,24 @@ struct RoutedBatch {
       starts.append(start)
       start += entry.length
     }
-    isSettled = entries.map { !$0.wantsAnswer }
-    open = isSettled.count { !$0 }
+    isSettled = entries.map { _ in false }
+    isSilent = entries.map { !$0.wantsAnswer }
+    open = entries.count
+    for place in entries.indices where isSilent[place] {
+      tickets += 1
+      entries[place].ticket = Ticket(~tickets)
+      entries[place].wantsAnswer = true
+    }
   }
 
   var isAnswered: Bool { open == 0 }
 
   mutating func send(to broker: NodeID, at now: Instant) -> ShardRequest {
     let again = PublishBatch(edge: edge, capacity: bytes)
-    for place in entries.indices where !wasSent || !isSettled[place] {
+    for place in entries.indices where !isSettled[place] {
       again.records.append(records.slice(starts[place]..<starts[place] + entries[place].length))
       again.entries.append(entries[place])
     }
-    wasSent = true
     owed = 0
     sentTo = broker
     sentAt = now
@@ -201,10 +199,11 @@ struct RoutedBatch {
     hint = 0
   }
 
-  mutating func settle(_ entry: Int, _ result: PublishResult) -> PublishResult {
+  mutating func settle(_ entry: Int, _ result: PublishResult) -> PublishResult? {
     isSettled[entry] = true
     open -= 1
     hint = entry + 1
+    if isSilent[entry] { return nil }
     guard case .duplicate(let offset, let time) = result.outcome, isUncertain, hasOwnKey(entry) else { return result }
     // What it doubles is an attempt of our own: nobody else knows the key.
     return PublishResult(ticket: result.ticket, outcome: .accepted(offset, time))
@@ -222,6 +221,7 @@ struct RoutedBatch {
     var refused: [PublishResult] = []
     for place in entries.indices where !isSettled[place] {
       isSettled[place] = true
+      if isSilent[place] { continue }
       refused.append(PublishResult(ticket: entries[place].ticket, outcome: .refused(isUncertain || sentTo != nil ? .unknownOutcome : .noQuorum)))
     }
     open = 0

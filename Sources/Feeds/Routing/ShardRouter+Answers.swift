@@ -36,6 +36,7 @@ extension ShardRouter {
     var told: [PublishResult] = []
     told.reserveCapacity(results.count)
     var later: Refusal?
+    var isDone = false
     for result in results {
       guard let (place, entry) = lanes[index].find(result.ticket) else { continue }
       if case .refused(let refusal) = result.outcome, refusal.isPassing {
@@ -45,12 +46,13 @@ extension ShardRouter {
         later = refusal
         continue
       }
-      told.append(lanes[index].settle(place, entry, result))
+      if let answer = lanes[index].settle(place, entry, result) { told.append(answer) }
+      isDone = true
     }
     if let later {
       counters.resent += UInt64(lanes[index].recall(from: broker))
       redirect(index, later, from: broker, at: now, into: &output)
-    } else if !told.isEmpty {
+    } else if isDone {
       lanes[index].somebodyLeads()
     }
     lanes[index].dropAnswered()

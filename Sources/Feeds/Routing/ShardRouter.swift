@@ -19,6 +19,7 @@ public struct ShardRouter: ~Copyable {
   /// Brokers that can be asked now.
   var brokers: [NodeID] = []
   var random: SeededGenerator
+  private var silentTickets: UInt64 = 0
   /// Shards that may have something to send.
   var stirred: [Int] = []
   public internal(set) var counters = RouterCounters()
@@ -93,7 +94,7 @@ public struct ShardRouter: ~Copyable {
       return
     }
     lanes[index].heldBytes += batch.records.count
-    lanes[index].publishes.append(RoutedBatch(batch, at: now))
+    lanes[index].publishes.append(RoutedBatch(batch, tickets: &silentTickets, at: now))
   }
 
   private mutating func refusal(of bytes: Int, _ index: Int, at now: Instant) -> Refusal? {
@@ -151,7 +152,6 @@ public struct ShardRouter: ~Copyable {
       let request = lanes[index].publishes[place].send(to: leader, at: now)
       output.sends.append(RoutedSend(to: leader, shard: shard, request: request))
     }
-    lanes[index].dropUnanswerable()
     for place in lanes[index].questions.indices where lanes[index].questions[place].sentTo == nil {
       lanes[index].questions[place].sentTo = leader
       lanes[index].questions[place].sentAt = now
