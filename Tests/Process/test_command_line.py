@@ -32,7 +32,7 @@ class UsageTests(unittest.TestCase):
         for arguments, words in [
             (["fly"], "fly"), (["serve", "--prot", "1"], "--prot"), (["serve", "--http"], "--http"), (["serve", "--http", "nonsense"], "--http"), (["serve", "--http", "127.0.0.1:99999"], "--http"),
             (["serve", "--shards", "0"], "--shards"), (["serve", "--shards", "many"], "--shards"), (["serve", "--retention", "soon"], "--retention"), (["serve", "--durability", "maybe"], "--durability"),
-            (["serve", "--auth", "jwt"], "--auth"), (["serve", "--join", "127.0.0.1:1"], "--join"), (["serve", "extra"], "extra"), (["sub"], "FILTER"), (["sub", "a/#/b"], "last level"),
+            (["serve", "--auth", "jwt"], "--auth"), (["serve", "--https", "127.0.0.1:1"], "--https"), (["serve", "--role", "edge"], "--join"), (["serve", "extra"], "extra"), (["sub"], "FILTER"), (["sub", "a/#/b"], "last level"),
             (["pub"], "TOPIC"), (["pub", "a/+", "x"], "wildcards"), (["sub", "a", "--since", "yesterday"], "--since"), (["sub", "a", "--cursor", "x"], "cursor"), (["status", "--url", "ftp://a"], "ftp"),
             (["pub", "a"], "empty"), (["sub", "a", "--consumer", "c", "--last", "2"], "--consumer"), (["sub", "a", "--consumer", "c", "--since", "yesterday"], "--since"),
         ]:
