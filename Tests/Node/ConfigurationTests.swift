@@ -48,7 +48,7 @@ struct ConfigurationTests {
   func everyOption() throws {
     let samples = [
       "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "cluster": "127.0.0.1:3",
-      "advertise": "10.0.0.1:4",
+      "advertise": "10.0.0.1:4", "join": "a:1,b:2", "bootstrap-expect": "5", "replicas": "2", "cluster-secret-file": "s",
       "data": "d", "shards": "3", "retention": "1h,2MiB", "reactors": "5", "durability": "memory", "auth": "none", "origins": "*",
       "reader-buffer": "64KiB", "heartbeat": "5s", "drain-window": "0s", "max-connections": "7", "max-message": "2MiB",
       "diagnostics": "on", "log-format": "json", "log-level": "debug",
@@ -123,7 +123,10 @@ struct ConfigurationTests {
       (["--retention", "24"], "--retention: “24” has no unit"),
       (["--retention", "1GB,2GB"], "--retention has two sizes, '1GB,2GB'"),
       (["--retention", "1KiB"], "--retention cannot be '1KiB'"),
-      (["--role", "edge"], "--role: the role 'edge' is not available in this version"),
+      (["--join", "a"], "--join: 'a' has no port"),
+      (["--bootstrap-expect", "0"], "--bootstrap-expect cannot be '0'"),
+      (["--replicas", "10"], "--replicas cannot be '10'"),
+      (["--cluster-secret-file", ""], "--cluster-secret-file is empty"),
       (["--role", "egde"], "--role cannot be 'egde'"),
       (["--auth", "jwt"], "--auth cannot be 'jwt'"),
       (["--durability", "fsnyc"], "--durability cannot be 'fsnyc'"),
@@ -131,7 +134,7 @@ struct ConfigurationTests {
       (["--origins", "https://example.org/"], "--origins: “https://example.org/” is not an origin"),
       (["--node", ""], "--node cannot be ''"),
       (["--node", "a\u{1b}[2J"], "--node cannot be 'a\\u{1b}[2J'"),
-      (["--join", "a:1"], "--join: clustering is not available in this version"),
+      (["--https", "a:1"], "--https: TLS is not available in this version"),
       (["--jwt-keys=x"], "--jwt-keys: authentication is not available in this version"),
       (["--shard", "4"], "there is no option --shard"),
       (["extra"], "'extra' is one argument too many"),
@@ -162,12 +165,42 @@ struct ConfigurationTests {
 
   @Test("what this version does not serve is taken and said")
   func unserved() throws {
-    let configuration = try read(["--mqtt", "127.0.0.1:9151", "--cluster", "127.0.0.1:9152"])
-    #expect(
-      configuration.notices == [
-        "MQTT is not served by this version: nothing listens on 127.0.0.1:9151",
-        "clustering is not served by this version: nothing listens on 127.0.0.1:9152",
-      ])
+    let configuration = try read(["--mqtt", "127.0.0.1:9151"])
+    #expect(configuration.unservedNotices == ["MQTT is not served by this version: nothing listens on 127.0.0.1:9151"])
+    #expect(try read().unservedNotices.isEmpty)
+  }
+
+  @Test(
+    "a node is one of several as soon as an option asks for it",
+    arguments: [
+      ([], false, 1), (["--role", "broker"], true, 3), (["--role", "edge", "--join", "a:1"], true, 3), (["--join", "a:1"], true, 3),
+      (["--bootstrap-expect", "1"], false, 1), (["--bootstrap-expect", "5"], true, 5), (["--cluster", "127.0.0.1:7400"], true, 1),
+      (["--cluster", "off"], false, 1), (["--cluster", "off", "--bootstrap-expect", "3"], false, 3), (["--replicas", "2"], false, 1),
+    ])
+  func clustered(words: [String], isClustered: Bool, expected: Int) throws {
+    let configuration = try read(words)
+    #expect(configuration.isClustered == isClustered)
+    #expect(configuration.expectedBrokers == expected)
+  }
+
+  @Test(
+    "a node that could meet nobody, or anybody, does not start",
+    arguments: [
+      (["--role", "edge"], "--role edge without --join finds no brokers"),
+      (["--role", "edge", "--cluster", "off", "--join", "a:1"], "--cluster off leaves a node that cannot meet others"),
+      (["--cluster", "off", "--join", "a:1"], "--cluster off leaves a node that cannot meet others"),
+      (["--cluster", "0.0.0.0:7400"], "--cluster 0.0.0.0:7400 can be reached from other machines, and there is no secret that keeps strangers out"),
+    ])
+  func badCompany(words: [String], expected: String) throws {
+    #expect(try read(words).exposureProblem?.problem == expected)
+  }
+
+  @Test("beyond loopback a cluster's port needs a secret, and a way in for clients is another matter")
+  func secretBeyondLoopback() throws {
+    let words = ["--cluster", "10.0.0.1:7400", "--cluster-secret-file", "s"]
+    #expect(try read(words).exposureProblem == nil)
+    #expect(try read(words + ["--http", "10.0.0.1:8080"]).exposureProblem?.hint.contains("--auth none") == true)
+    #expect(try read(["--cluster", "127.0.0.2:7400"]).exposureProblem == nil)
   }
 
   @Test(

@@ -32,7 +32,7 @@ class UsageTests(unittest.TestCase):
         for arguments, words in [
             (["fly"], "fly"), (["serve", "--prot", "1"], "--prot"), (["serve", "--http"], "--http"), (["serve", "--http", "nonsense"], "--http"), (["serve", "--http", "127.0.0.1:99999"], "--http"),
             (["serve", "--shards", "0"], "--shards"), (["serve", "--shards", "many"], "--shards"), (["serve", "--retention", "soon"], "--retention"), (["serve", "--durability", "maybe"], "--durability"),
-            (["serve", "--auth", "jwt"], "--auth"), (["serve", "--join", "127.0.0.1:1"], "--join"), (["serve", "extra"], "extra"), (["sub"], "FILTER"), (["sub", "a/#/b"], "last level"),
+            (["serve", "--auth", "jwt"], "--auth"), (["serve", "--https", "127.0.0.1:1"], "--https"), (["serve", "--role", "edge"], "--join"), (["serve", "extra"], "extra"), (["sub"], "FILTER"), (["sub", "a/#/b"], "last level"),
             (["pub"], "TOPIC"), (["pub", "a/+", "x"], "wildcards"), (["sub", "a", "--since", "yesterday"], "--since"), (["sub", "a", "--cursor", "x"], "cursor"), (["status", "--url", "ftp://a"], "ftp"),
             (["pub", "a"], "empty"), (["sub", "a", "--consumer", "c", "--last", "2"], "--consumer"), (["sub", "a", "--consumer", "c", "--since", "yesterday"], "--since"),
         ]:
@@ -223,46 +223,6 @@ class CommandTests(unittest.TestCase):
                 events += [event["data"] for event in answer["events"]]
                 cursor = f"cursor={answer['cursor']}"
             self.assertEqual(events, [str(number) for number in range(2000)])
-
-
-class UpTests(unittest.TestCase):
-    def test_up(self):
-        """cluster/up starts a node, prints commands that work, and stops on Ctrl-C"""
-        from harness.node import ROOT
-        port = free_port()
-        with tempfile.TemporaryDirectory(prefix="tidings-test-") as folder:
-            up = subprocess.Popen([str(ROOT / "cluster" / "up"), "--data", f"{folder}/data", "--http", f"127.0.0.1:{port}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-            lines = []
-            try:
-                while not any("Ctrl-C stops" in line for line in lines):
-                    line = up.stdout.readline()
-                    if not line:
-                        self.fail("cluster/up ended: " + "".join(lines) + up.stderr.read())
-                    lines.append(line)
-                commands = [line.strip() for line in lines if line.strip().startswith(("curl", ".build", "/")) and ("curl" in line or " sub " in line)]
-                self.assertEqual(len(commands), 3, lines)
-                follow, sub, publish = commands
-                following = [subprocess.Popen(command, shell=True, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True) for command in (follow, sub)]
-                until(lambda: json.loads(subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/v1/cluster"], capture_output=True).stdout)["nodes"][0]["connections"]["sse"] == 2, 10, "both following")
-                self.assertIn('"position"', subprocess.run(publish, shell=True, capture_output=True, text=True).stdout)
-                self.assertEqual(following[1].stdout.readline(), "two coffees\n")
-                until(lambda: following[0].stdout.readline() == "data: two coffees\n", 5, "curl's printing")
-                second = subprocess.run([str(ROOT / "cluster" / "up"), "--http", f"127.0.0.1:{port}"], capture_output=True, text=True)
-                self.assertEqual(second.returncode, 1)
-                self.assertIn("is in use", second.stderr)
-                up.send_signal(signal.SIGINT)
-                self.assertEqual(up.wait(30), 0)
-                for each in following:
-                    os.killpg(each.pid, signal.SIGKILL)
-                    each.wait()
-                    each.stdout.close()
-            finally:
-                if up.poll() is None:
-                    os.killpg(up.pid, signal.SIGKILL)
-                    up.wait()
-                up.stdout.close()
-                up.stderr.close()
-        self.assertEqual(subprocess.run([str(ROOT / "cluster" / "up"), "--fly"], capture_output=True).returncode, 2)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ struct SourceTree: CustomStringConvertible {
   let files: [SourceFile]
 
   /// What a build or a running node leaves behind, and what version control keeps.
-  static let notOurs: Set<String> = [".build", ".git", "tidings-data", "__pycache__", ".swiftpm"]
+  static let notOurs: Set<String> = [".build", ".git", "tidings-data", "tidings-cluster", "__pycache__", ".swiftpm"]
 
   private init() {
     // Tests/Tidy/SourceTree.swift, three steps up.
