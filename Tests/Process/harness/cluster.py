@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 from .node import BINARY, Node, until
 
@@ -133,7 +134,7 @@ class Cluster:
             raise
 
     def __exit__(self, kind, error, trace):
-        if error is not None:
+        if error is not None and kind is not SystemExit:
             self.show_logs()
         self.stop()
 
@@ -203,6 +204,16 @@ class Cluster:
 
     def leader_of_topic(self, topic):
         return self.leader_of(self.shard_of(topic))
+
+    def read_all(self, filter):
+        """(topic, data) of everything that is kept, in order, read without following."""
+        found, query = [], "since=earliest"
+        while True:
+            answer = self.edges[0].json(f"/v1/events?topic={urllib.parse.quote(filter)}&{query}")
+            if not answer["events"]:
+                return found
+            found += [(event["topic"], event["data"]) for event in answer["events"]]
+            query = "cursor=" + answer["cursor"]
 
     def topics_by_shard(self, prefix, shards=16, each=1):
         """Topic names below the prefix such that every shard has as many."""
