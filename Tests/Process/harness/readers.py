@@ -47,6 +47,10 @@ class Reader:
     def interrupt(self):
         pass
 
+    def leaves(self):
+        """Whether the reader ends its connection by itself."""
+        return self.stopped.is_set()
+
     def _run(self):
         while not self.stopped.is_set():
             try:
@@ -74,12 +78,13 @@ class Reader:
 class SSEReader(Reader):
     name = "Server-Sent Events"
     stream = None
+    longest_silence = 20  # more than the node's heartbeat
 
     def follow(self):
-        self.stream = SSEStream(self.node.port, self.query(format="json"), timeout=20)
+        self.stream = SSEStream(self.node.port, self.query(format="json"), timeout=self.longest_silence)
         self.connections += 1
         try:
-            while not self.stopped.is_set():
+            while not self.leaves():
                 place, kind, data = self.stream.event()
                 if kind == "tidings.gap":
                     self.gaps.append(data)
@@ -131,7 +136,7 @@ class WebSocketReader(Reader):
             self.connections += 1
             start = {"cursor": self.cursor} if self.cursor else {}
             await socket.send(json.dumps({"op": "subscribe", "id": "all", "topics": list(self.filters), **start}))
-            while not self.stopped.is_set():
+            while not self.leaves():
                 try:
                     message = json.loads(await asyncio.wait_for(socket.recv(), 1))
                 except asyncio.TimeoutError:
