@@ -303,11 +303,6 @@ import Testing
     opening = try JournalLog.open(disk: &disk, settings: Bench.small)
     #expect(opening.hardState == .lost)
   }
-}
-
-private enum DurableMarkSize {
-  static let slot = 4096
-  static let file = 8192
 
   @Test("A directory that had a log and has none is damaged, and stays so until it is begun anew")
   func lostWhole() throws {
@@ -327,4 +322,9 @@ private enum DurableMarkSize {
     try bench.reopen()
     #expect(bench.verdict == .clean && bench.log.next == Offset(4))
   }
+}
+
+private enum DurableMarkSize {
+  static let slot = 4096
+  static let file = 8192
 }
