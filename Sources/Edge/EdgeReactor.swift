@@ -122,16 +122,17 @@ public final class EdgeReactor {
     switch reply {
     case .push(let push):
       counters.pushes += 1
-      fanout.deliver(push, now: now, wallTime: loop.wallTime)
-      pumpReadersWaiting(on: push.shard)
+      guard fanout.feeds[push.shard.index].admits(push) else { break }
+      deliver(push)
     case .published(let shard, let results):
       for result in results { published(shard, result) }
     case .read(let reply):
+      if goesOnCatchingUp(reply) { break }
       if let connection = connection(of: reply.ticket), let reader = connection.reader {
         take(reply, for: reader, of: connection)
       }
     case .interest(let reply):
-      if fanout.feeds[reply.shard.index].live(reply) { pumpReadersWaiting(on: reply.shard) }
+      if fanout.feeds[reply.shard.index].live(reply) { pumpReadersWaiting(on: reply.shard) } else { endCatchingUp(reply.shard) }
     case .feedEnded(let shard, _):
       fanout.feeds[shard.index].reopen()
     case .history(let reply):
@@ -152,11 +153,12 @@ public final class EdgeReactor {
     }
     for index in fanout.feeds.indices {
       while let change = fanout.feeds[index].change(for: edge) { ask(ShardID(index), .interest(change)) }
+      if let read = fanout.feeds[index].catchUp(for: edge, maximumBytes: RequestLimits.readBytes) { ask(ShardID(index), .read(read)) }
     }
   }
 
   /// Whether a turn's end has more to ask of the shards: readers that were woken by what the shards answered.
-  public var hasRequests: Bool { !pumpable.isEmpty || !fanout.woken.isEmpty }
+  public var hasRequests: Bool { !pumpable.isEmpty || !fanout.woken.isEmpty || fanout.feeds.contains(where: \.wantsCatchUp) }
 
   /// Numbers questions of connections; what comes back with an older number is not waited for any more.
   func nextSequence() -> UInt32 {

@@ -8,25 +8,31 @@ public import Core
 ///                                    └────▶ take(push)  ──▶ upTo, cache
 /// ```
 ///
+/// One that broke goes on from `upTo`: what the shard kept meanwhile is read (`FeedClient+CatchingUp`) before anything newer
+/// is taken.
+///
 /// Invariant: everything after `liveFrom(filter)` and up to `upTo` that the filter wants was pushed, and all of
 /// it after `cache.floor` is still here.
 public struct FeedClient {
-  private struct Want {
+  struct Want {
     var holders: Int
     var liveFrom: Offset?
+    /// What `liveFrom` was when the feed broke: everything after it and up to `upTo` was pushed.
+    var resumesFrom: Offset?
   }
 
   public let shard: ShardID
-  public private(set) var upTo: Offset = .zero
-  public private(set) var cache: RecentCache
+  public internal(set) var upTo: Offset = .zero
+  public internal(set) var cache: RecentCache
 
-  private var wants: [Filter: Want] = [:]
-  private var liveCount = 0
+  var wants: [Filter: Want] = [:]
+  var liveCount = 0
   private var additions: [Filter] = []
   /// Let go and not told to the shard yet: until then they are live as before.
   private var removals: [(filter: Filter, liveFrom: Offset?)] = []
-  private var asked: [(ticket: Ticket, filters: [Filter])] = []
-  private var nextTicket: UInt64 = 1
+  var asked: [(ticket: Ticket, filters: [Filter])] = []
+  var nextTicket: UInt64 = 1
+  var catching: CatchingUp?
   /// The next change is the first to whoever serves the shard now.
   private var restarts = false
 
@@ -96,11 +102,16 @@ public struct FeedClient {
   public mutating func live(_ reply: InterestReply) -> Bool {
     guard let index = asked.firstIndex(where: { $0.ticket == reply.ticket }) else { return false }
     let filters = asked.remove(at: index).filters
+    if catching != nil || resumes(at: reply.liveFrom) {
+      awaitCatchingUp(filters, liveFrom: reply.liveFrom)
+      return false
+    }
     // Nothing was live, so nothing was pushed up to here: what the cache holds has an end.
     if liveCount == 0 {
       cache.restart(at: reply.liveFrom)
       // Lower than before only when the shard has lost its past.
       upTo = reply.liveFrom
+      for filter in wants.keys { wants[filter]!.resumesFrom = nil }
     }
     for filter in filters where wants[filter] != nil && wants[filter]!.liveFrom == nil {
       // A filter let go and held again meanwhile has a later question of its own, under way or still to be put.
@@ -141,8 +152,12 @@ public struct FeedClient {
     removals.removeAll()
     restarts = true
     liveCount = 0
+    catching = nil
     let held = wants.keys.sorted { $0.description < $1.description }
-    for filter in held { wants[filter]!.liveFrom = nil }
+    for filter in held {
+      if let live = wants[filter]!.liveFrom { wants[filter]!.resumesFrom = live }
+      wants[filter]!.liveFrom = nil
+    }
     additions = held
   }
 }

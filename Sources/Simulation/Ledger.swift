@@ -1,4 +1,5 @@
 internal import Core
+internal import Feeds
 internal import Replica
 
 /// A committed message, as the first replica that committed it told.
@@ -100,6 +101,29 @@ struct Ledger {
       guard let record = record(at: offset, shard), record.previous == expectedHead else {
         throw Problem("message \(message) was to follow \(shard).\(expectedHead) and was kept at \(offset) after something else")
       }
+    }
+  }
+
+  /// A push to somebody who follows everything: all committed messages of its stretch, in order.
+  func pushed(_ push: FeedPush, after: Offset, to edge: Int) throws(Problem) {
+    let records = shards[push.shard.index].records
+    var index = Ledger.index(after: after, in: records)
+    var problem: Problem?
+    for piece in push.pieces {
+      piece.withUnsafeBytes { memory in
+        for record in RecordSequence(trusting: memory) where problem == nil && record.kind == .record {
+          guard index < records.count, records[index].offset == record.offset else {
+            let missed = index < records.count ? "\(records[index].offset)" : "nothing"
+            problem = Problem("edge \(edge) is pushed \(push.shard).\(record.offset) where \(missed) comes next after \(after)")
+            return
+          }
+          index += 1
+        }
+      }
+    }
+    if let problem { throw problem }
+    if index < records.count, records[index].offset <= push.upTo {
+      throw Problem("edge \(edge) is pushed everything of shard \(push.shard) from \(after) to \(push.upTo), but not \(records[index].offset)")
     }
   }
 

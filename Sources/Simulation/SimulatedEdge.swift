@@ -137,6 +137,7 @@ extension SimulatedCluster {
 
   private func askForFeed(_ edge: SimulatedEdge, _ shard: Int) {
     while let change = edge.shards[shard].feed.change(for: EdgeID(0)) { ask(edge, shard, .interest(change)) }
+    if let read = edge.shards[shard].feed.catchUp(for: EdgeID(0), maximumBytes: plan.pageBytes) { ask(edge, shard, .read(read)) }
   }
 
   func ask(_ edge: SimulatedEdge, _ shard: Int, _ request: ShardRequest) {
@@ -224,15 +225,24 @@ extension SimulatedCluster {
     case .published(let shard, let results):
       for result in results { try take(result, edge, shard.index) }
     case .push(let push):
-      edge.shards[push.shard.index].feed.take(push)
-      note("edge \(edge.index) shard \(push.shard) is pushed \(push.pieces.count) up to \(push.upTo)")
-      for reader in readers where reader.edge == edge.index { pump(reader, push.shard.index) }
+      guard edge.shards[push.shard.index].feed.admits(push) else { return }
+      try deliver(push, edge)
     case .interest(let reply):
-      guard edge.shards[reply.shard.index].feed.live(reply) else { return }
+      guard edge.shards[reply.shard.index].feed.live(reply) else { return try endCatchingUp(edge, reply.shard) }
       note("edge \(edge.index) shard \(reply.shard) is live from \(reply.liveFrom)")
       for reader in readers where reader.edge == edge.index { pump(reader, reply.shard.index) }
     case .feedEnded(let shard, _): edge.shards[shard.index].feed.reopen()
     case .read(let reply):
+      switch edge.shards[reply.shard.index].feed.takes(reply) {
+      case .notAsked: break
+      case .failed: return
+      case .page(let push):
+        try deliver(push, edge)
+        return try endCatchingUp(edge, reply.shard)
+      case .gone:
+        edge.shards[reply.shard.index].feed.forgoCatchUp()
+          return try endCatchingUp(edge, reply.shard)
+      }
       let state = edge.shards[reply.shard.index]
       guard let index = state.reads.firstIndex(where: { $0.ticket == reply.ticket }) else { return }
       let read = state.reads.remove(at: index)
@@ -244,6 +254,21 @@ extension SimulatedCluster {
       try consumers[asked.consumer].take(reply.result)
     case .history: break
     }
+  }
+
+  private func deliver(_ push: FeedPush, _ edge: SimulatedEdge) throws(Problem) {
+    let state = edge.shards[push.shard.index]
+    note("edge \(edge.index) shard \(push.shard) is pushed \(push.pieces.count) up to \(push.upTo)")
+    // Whoever follows everything here, and keeps up, reads nothing for himself: this must be all there is.
+    if !plan.losesHistory, state.feed.follows(wildcard) { try ledger.pushed(push, after: state.feed.upTo, to: edge.index) }
+    state.feed.take(push)
+    for reader in readers where reader.edge == edge.index { pump(reader, push.shard.index) }
+  }
+
+  private func endCatchingUp(_ edge: SimulatedEdge, _ shard: ShardID) throws(Problem) {
+    guard let pushes = edge.shards[shard.index].feed.caughtUp() else { return }
+    for push in pushes { try deliver(push, edge) }
+    for reader in readers where reader.edge == edge.index { pump(reader, shard.index) }
   }
 
   private func take(_ result: PublishResult, _ edge: SimulatedEdge, _ shard: Int) throws(Problem) {

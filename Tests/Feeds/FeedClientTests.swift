@@ -83,12 +83,71 @@ struct FeedClientTests {
     #expect(client.coverage(of: [a]) == nil)
     let again = try told(&client)
     #expect(again.add == [a, b] && again.remove.isEmpty)
+    let isOfTheOldOpening = !client.admits(FeedPush(shard: shard, pieces: [Pushes.record(7, "a")], upTo: Offset(7)))
+    #expect(isOfTheOldOpening)
     // The answer to the old question, on its way when the feed broke.
     let wasWaitedFor = client.live(InterestReply(shard: shard, ticket: change.ticket, liveFrom: Offset(1)))
     #expect(!wasWaitedFor)
-    let becameLiveAgain = client.live(InterestReply(shard: shard, ticket: again.ticket, liveFrom: Offset(8)))
-    #expect(becameLiveAgain)
-    #expect(client.coverage(of: [a, b]) == Offset(8) && client.upTo == Offset(8))
+    let isLiveAtOnce = client.live(InterestReply(shard: shard, ticket: again.ticket, liveFrom: Offset(8)))
+    #expect(!isLiveAtOnce && client.upTo == Offset(2), "what was kept meanwhile comes first")
+    let read = try #require(client.catchUp(for: EdgeID(1), maximumBytes: 1000))
+    #expect(read.filters == [a, b] && read.start == .after(Offset(2)))
+    #expect(client.catchUp(for: EdgeID(1), maximumBytes: 1000) == nil, "one at a time")
+    // Pushed before the read is answered, and partly in the answer too.
+    let isFirst = client.admits(FeedPush(shard: shard, pieces: [Pushes.record(9, "a"), Pushes.record(11, "a")], upTo: Offset(11)))
+    #expect(!isFirst)
+    let page = ReadReply.Page(pieces: [Pushes.record(5, "a"), Pushes.record(9, "a")], upTo: Offset(9), committed: Offset(9))
+    guard case .page(let missed) = client.takes(ReadReply(shard: shard, ticket: read.ticket, result: .success(page))) else {
+      Issue.record("the read was not taken")
+      return
+    }
+    client.take(missed)
+    let held = try #require(client.caughtUp())
+    for push in held { client.take(push) }
+    #expect(held.map { $0.upTo } == [Offset(11)] && held.flatMap(\.pieces).count == 1)
+    #expect(client.upTo == Offset(11) && client.coverage(of: [a, b]) == Offset(1), "there was no break for those who followed")
+    var seen: [UInt64] = []
+    client.cache.forEach(after: Offset(1)) {
+      seen.append($0.offset.value)
+      return true
+    }
+    #expect(seen == [2, 5, 9, 11])
+  }
+
+  @Test("A filter that is new while a feed catches up is live from where that ends")
+  func newcomer() throws {
+    var client = FeedClient(shard: shard)
+    let (a, b) = (try filter("a"), try filter("b"))
+    client.hold(a)
+    let change = try told(&client)
+    _ = client.live(InterestReply(shard: shard, ticket: change.ticket, liveFrom: Offset(1)))
+    client.reopen()
+    client.hold(b)
+    let again = try told(&client)
+    _ = client.live(InterestReply(shard: shard, ticket: again.ticket, liveFrom: Offset(4)))
+    let read = try #require(client.catchUp(for: EdgeID(1), maximumBytes: 1000))
+    #expect(read.filters == [a])
+    _ = client.admits(FeedPush(shard: shard, pieces: [Pushes.record(5, "b")], upTo: Offset(5)))
+    let page = ReadReply.Page(pieces: [], upTo: Offset(6), committed: Offset(6))
+    if case .page(let push) = client.takes(ReadReply(shard: shard, ticket: read.ticket, result: .success(page))) { client.take(push) }
+    #expect(client.caughtUp()?.isEmpty == true)
+    #expect(client.liveFrom(a) == Offset(1) && client.liveFrom(b) == Offset(6))
+  }
+
+  @Test("More than may be held is read instead")
+  func overflow() throws {
+    var client = FeedClient(shard: shard)
+    client.hold(try filter("a"))
+    _ = client.live(InterestReply(shard: shard, ticket: try told(&client).ticket, liveFrom: Offset(1)))
+    client.reopen()
+    _ = client.live(InterestReply(shard: shard, ticket: try told(&client).ticket, liveFrom: Offset(2)))
+    let large = Bytes([UInt8](repeating: 0, count: (1 << 20) + 1))
+    _ = client.admits(FeedPush(shard: shard, pieces: [large], upTo: Offset(9)))
+    let read = try #require(client.catchUp(for: EdgeID(1), maximumBytes: 1000))
+    let page = ReadReply.Page(pieces: [], upTo: Offset(3), committed: Offset(9))
+    if case .page(let push) = client.takes(ReadReply(shard: shard, ticket: read.ticket, result: .success(page))) { client.take(push) }
+    #expect(client.caughtUp() == nil && client.wantsCatchUp, "there is more to read")
+    #expect(client.catchUp(for: EdgeID(1), maximumBytes: 1000)?.start == .after(Offset(3)))
   }
 
   /// The shard's side, obvious: filters as often as they were added, a log of topics.

@@ -62,7 +62,8 @@ extension EdgeReactor {
     guard let audience = connection.audience else { return }
     counters.fellBehind += 1
     let member = audience.members[connection.memberIndex]
-    let cursor = audience.stream.cursor(at: member.position)
+    let hasAll = audience.stream.isEmpty || member.position == audience.stream.end
+    let cursor = hasAll ? fanout.cursor(of: audience) : audience.stream.cursor(at: member.position)
     var legs: [Reader.Leg]
     if case .webSocket(let session) = connection.role {
       legs = session.legs
