@@ -4,8 +4,8 @@ internal import Feeds
 /// The idempotency keys of the recent past: who publishes again under the same key is told where the first one stands.
 ///
 /// Keys leave oldest first, by the records' own times and never by a clock, so that every replica forgets the same.
-/// Those that edges give to what they may have to send again (`RetryKey`) matter for seconds and are many: they are kept
-/// apart, so that they do not push out those of publishers.
+/// Those that edges give to what they may have to send again (`RetryKey`) matter for seconds and are many: fewer are kept,
+/// and apart, so that they do not push out those of publishers.
 public struct IdempotencyKeys {
   /// What is remembered of one kind of key, at most.
   public struct Bounds: Sendable {
@@ -21,8 +21,9 @@ public struct IdempotencyKeys {
   }
 
   public static let ofPublishers = Bounds(windowMilliseconds: 10 * 60 * 1000, count: 100_000, bytes: 32 << 20)
-  /// An edge gives up after eight seconds.
-  public static let ofEdges = Bounds(windowMilliseconds: 30 * 1000, count: 200_000, bytes: 32 << 20)
+  /// An edge gives up after eight seconds; the time is as long as it is because the next leader's clock may be ahead, and
+  /// the count is what a shard of six thousand messages a second needs.
+  public static let ofEdges = Bounds(windowMilliseconds: 10 * 60 * 1000, count: 50_000, bytes: 8 << 20)
 
   public struct Use: Sendable, Equatable {
     public var offset: Offset
