@@ -111,7 +111,7 @@ public enum TidingsNode {
       "started", "the node serves",
       [
         "node": LogValue(plan.configuration.name), "id": LogValue(plan.node), "cluster": LogValue(plan.cluster),
-        "http": LogValue(addresses.joined(separator: ",")), "data": LogValue(plan.configuration.dataFolder), "shards": LogValue(plan.shardCount),
+        "http": LogValue(addresses.joined(separator: ",")), "data": LogValue(plan.store == nil ? "none" : plan.configuration.dataFolder), "shards": LogValue(plan.shardCount),
         "reactors": LogValue(plan.reactors),
       ])
     if plan.configuration.durability == .memory {

@@ -53,7 +53,8 @@ struct StatusPage {
 
   private func writeCluster(_ shards: [NodeReport.Shard], _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
     var why = reports.flatMap(\.why)
-    for member in peers.members where member.standing == .dead || member.standing == .suspect {
+    // Edges come and go; only who has clients there misses one.
+    for member in peers.members where (member.standing == .dead || member.standing == .suspect) && member.role != "edge" {
       why.append("\(member.name) (\(member.role)) \(member.standing == .dead ? "is dead" : "does not answer")")
     }
     let missing = plan.isBorn ? plan.shardCount - shards.count : 0

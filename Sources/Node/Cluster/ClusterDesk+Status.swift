@@ -1,6 +1,7 @@
 internal import Core
 internal import Gossip
 internal import Links
+internal import Reactor
 internal import Wire
 
 /// What nodes tell each other of themselves, once a second: every node tells the brokers it is linked to; one that hears
@@ -19,7 +20,14 @@ extension ClusterDesk {
         send(.statusAsk(ticket: 1, Bytes()), to: member.id)
       }
     }
-    plan.board.set(PeerView(reports: reports.fresh(at: now), members: members.map(view)))
+    plan.board.set(PeerView(reports: reports.fresh(at: now), members: members.filter { !isReplaced($0) }.map(view)))
+  }
+
+  /// A node without a disk comes back as another; at its address it is the same to everybody.
+  private func isReplaced(_ member: Member) -> Bool {
+    guard !member.standing.isLive else { return false }
+    return SocketAddress(member.address) == cluster.advertised
+      || members.contains { $0.standing.isLive && $0.address == member.address }
   }
 
   var report: ClusterReport? {
