@@ -31,7 +31,7 @@ class Start(unittest.TestCase):
         for arguments, word in (
             (["--nonsense"], "--nonsense"), (["--http"], "--http"), (["--http", "nonsense"], "--http"), (["--http", "127.0.0.1:99999"], "--http"), (["--http", "127.0.0.1:-1"], "--http"), (["--http", ":x"], "--http"), (["--shards", "0"], "--shards"), (["--shards", "many"], "--shards"), (["--retention", "soon"], "--retention"), (["--retention", ""], "--retention"),
             (["--heartbeat", "0s"], "--heartbeat"), (["--max-message", "1"], "--max-message"), (["--max-connections", "-5"], "--max-connections"), (["--durability", "maybe"], "--durability"), (["--role", "king"], "--role"), (["--auth", "secret"], "--auth"), (["--origins", "app.example.com"], "--origins"), (["--origins", "https://a/"], "--origins"), (["--log-format", "xml"], "--log-format"),
-            (["--log-level", "loud"], "--log-level"), (["stray"], "stray"), (["--join", "a:1"], "--join"), (["--https", "127.0.0.1:1"], "--https"), (["--reactors", "9999"], "--reactors"),
+            (["--log-level", "loud"], "--log-level"), (["stray"], "stray"), (["--join", "a"], "--join"), (["--role", "edge"], "--join"), (["--mqtts", "127.0.0.1:1"], "--mqtts"), (["--https", "127.0.0.1:1"], "--https"), (["--reactors", "9999"], "--reactors"),
         ):
             self.refused(*arguments, code=2, says=[word])
         self.refused(code=2, says=["TIDINGS_SHARDS"], environment={"TIDINGS_SHARDS": "x"})

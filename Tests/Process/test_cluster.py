@@ -112,7 +112,10 @@ class FailureTests(unittest.TestCase):
         """Without a majority a publish is refused, soon and then at once, with Retry-After; what was kept can be read"""
         with Cluster() as cluster:
             edge = cluster.edges[0]
-            edge.publish("quorum", "kept")
+            position = edge.publish("quorum", "kept")["position"].split(".")
+            # Whoever is left must know that it was kept; that is told with the next beat.
+            survivor = cluster.brokers[0]
+            until(lambda: survivor.committed(position[0]) >= int(position[1]), 10, "the survivor's hearing of it")
             for broker in cluster.brokers[1:]:
                 broker.kill()
 

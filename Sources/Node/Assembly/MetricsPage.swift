@@ -120,10 +120,10 @@ struct MetricsPage {
     writer.write(.gauge("tidings_link_queued_bytes", "Waiting to be sent to other nodes."), report.queuedBytes)
     writer.write(.gauge("tidings_remote_edges", "Event loops of other nodes that ask this node's shards."), report.remoteEdges)
     writer.write(.counter("tidings_link_reconnects_total", "Links that came about again."), report.links.reconnects)
-    for (direction, messages, bytes) in [
-      ("in", report.links.messagesReceived, report.links.bytesReceived), ("out", report.links.messagesSent, report.links.bytesSent),
-    ] {
+    for (direction, messages) in [("in", report.links.messagesReceived), ("out", report.links.messagesSent)] {
       writer.write(.counter("tidings_link_messages_total", "Messages of other nodes and to them."), messages, ["direction": direction])
+    }
+    for (direction, bytes) in [("in", report.links.bytesReceived), ("out", report.links.bytesSent)] {
       writer.write(.counter("tidings_link_bytes_total", "Sealed bytes on links."), bytes, ["direction": direction])
     }
     writer.write(

@@ -2,6 +2,7 @@
 
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -83,6 +84,11 @@ class ClusterNode(Node):
             if line.startswith((name + " ", name + "{")):
                 total += float(line.rsplit(" ", 1)[1])
         return total
+
+    def committed(self, shard):
+        """How far this broker knows a shard to be committed."""
+        found = re.search(rf'^tidings_journal_committed_offset{{shard="{shard}"}} (\d+)', self.get("/metrics")[2].decode(), re.MULTILINE)
+        return int(found[1]) if found else 0
 
 
 class Cluster:
