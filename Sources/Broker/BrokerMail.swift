@@ -11,7 +11,7 @@ public enum BrokerMail: Sendable {
   case message(ShardID, from: NodeID, ReplicaMessage)
   /// A remote edge is gone: nothing more is for it.
   case forget([EdgeID])
-  /// A journal thread has answered these batches of one shard, in order.
-  case written(ShardID, [DiskAnswer])
+  /// A journal thread has answered these batches, each shard's in order; a journal's number is its shard's.
+  case written([JournalAnswers])
   case readDone(ShardID, ReadTicket, Result<Bytes, DiskError>)
 }

@@ -28,6 +28,9 @@ public final class BrokerReactor {
   private var dirty: [HostedShard] = []
   private var outbox: [(edge: EdgeID, replies: [ShardReply])] = []
   private var output = ReplicaOutput()
+  private let journals: JournalGroup
+  /// What this turn's shards want of their journals.
+  private var wanted: [JournalBatches] = []
   private let seed: UInt64
   private var isClosing = false
   private var lastBalanceAt = Instant.zero
@@ -55,6 +58,7 @@ public final class BrokerReactor {
     self.postToEdge = postToEdge
     self.postToPeer = postToPeer
     self.onFact = onFact
+    journals = store.journals.group { answers in postToSelf(.written(answers)) }
   }
 
   /// Opens all shards, one after another; reactors open theirs in parallel. Before the first mail.
@@ -84,9 +88,8 @@ public final class BrokerReactor {
     do throws(ReplicaOpenError) {
       replica = try ShardReplica.open(replicaSettings, journal: settings.journal, disk: &disk, seed: seed ^ UInt64(id.value), at: now, into: &output)
     } catch { throw .shard(id, error) }
-    let post = postToSelf
-    let port = store.journals.attach(directory) { answers in post(.written(id, answers)) }
-    return HostedShard(id: id, replica: replica, directory: directory, port: port)
+    journals.attach(directory, as: id.index)
+    return HostedShard(id: id, replica: replica, directory: directory)
   }
 
   public func receive(_ mail: BrokerMail, at now: Instant, wall: WallTime) {
@@ -102,17 +105,8 @@ public final class BrokerReactor {
       takeOutput(of: shard)
     case .forget(let edges):
       for shard in hosted { for edge in edges { shard.replica.forget(edge) } }
-    case .written(let id, let answers):
-      guard let shard = shard(id) else { return }
-      shard.outstanding -= answers.count
-      for answer in answers {
-        if let error = answer.error {
-          shard.replica.failed(answer.ticket, error, at: now, into: &output)
-        } else {
-          shard.replica.completed(answer.ticket, at: now, into: &output)
-        }
-      }
-      takeOutput(of: shard)
+    case .written(let journals):
+      for each in journals { take(each, at: now) }
     case .readDone(let id, let ticket, let result):
       guard let shard = shard(id) else { return }
       shard.replica.readCompleted(ticket, result, at: now, wall: wall, into: &output)
@@ -120,7 +114,20 @@ public final class BrokerReactor {
     }
   }
 
-  /// Hands out what gathered in this turn: per shard one submission to its journal thread, per edge one post.
+  private func take(_ written: JournalAnswers, at now: Instant) {
+    guard let shard = byNumber[written.journal] else { return }
+    shard.outstanding -= written.answers.count
+    for answer in written.answers {
+      if let error = answer.error {
+        shard.replica.failed(answer.ticket, error, at: now, into: &output)
+      } else {
+        shard.replica.completed(answer.ticket, at: now, into: &output)
+      }
+    }
+    takeOutput(of: shard)
+  }
+
+  /// Hands out what gathered in this turn: one submission to the journal thread, per edge one post.
   public func turnEnds(at now: Instant, wall: WallTime) {
     for shard in dirty {
       shard.replica.turnEnds(at: now, wall: wall, into: &output)
@@ -129,6 +136,8 @@ public final class BrokerReactor {
       shard.isDirty = false
     }
     dirty.removeAll(keepingCapacity: true)
+    journals.submit(wanted)
+    wanted.removeAll(keepingCapacity: true)
     for (edge, replies) in outbox { postToEdge(edge, replies) }
     outbox.removeAll(keepingCapacity: true)
   }
@@ -233,7 +242,7 @@ public final class BrokerReactor {
   private func submit(_ shard: HostedShard) {
     if !shard.batches.isEmpty {
       shard.outstanding += shard.batches.count
-      shard.port.submit(shard.batches)
+      wanted.append(JournalBatches(journal: shard.id.index, batches: shard.batches))
       shard.batches.removeAll()
     }
     let post = postToSelf
