@@ -194,7 +194,7 @@ final class ClusterDesk: LinkHost, GossipHost {
       let edge = remoteEdges.number(of: request.edge, on: peer.connection)
       post(.broker(.request(shard, request.asked(by: edge))), plan.owner(of: shard))
     case .reply(let edge, let reply):
-      guard peer.dialled, Int(edge.value) < plan.reactors, isOurs(reply.shardID) else { return }
+      guard peer.dialled, Int(edge.value) < plan.reactors, isOurs(reply.shard) else { return }
       post(.routed([reply], from: peer.node), Int(edge.value))
     case .birth(let message): received(message, from: peer.node)
     case .statusAsk(let ticket, _): links.answer(.statusAnswer(ticket: ticket, reports.encoded(at: now)), on: peer.connection)
@@ -262,17 +262,4 @@ final class ClusterDesk: LinkHost, GossipHost {
 
   /// Who is there, as far as is known here, this node left out.
   var members: [Member] { gossip?.members ?? [] }
-}
-
-extension ShardReply {
-  var shardID: ShardID {
-    switch self {
-    case .published(let shard, _), .feedEnded(let shard, _): shard
-    case .read(let reply): reply.shard
-    case .history(let reply): reply.shard
-    case .interest(let reply): reply.shard
-    case .consumer(let reply): reply.shard
-    case .push(let push): push.shard
-    }
-  }
 }
