@@ -78,7 +78,6 @@ public final class BrokerReactor {
     replicaSettings.waitsForDisk = store.durability == .fsync
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
-    replicaSettings.mayBeNew = settings.mayBeNew
     if let holders = settings.holders { replicaSettings.members = Membership(voters: holders(id)) }
     let replica: ShardReplica
     do throws(ReplicaOpenError) {
