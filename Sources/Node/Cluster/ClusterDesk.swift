@@ -21,7 +21,6 @@ internal import Wire
 final class ClusterDesk: LinkHost, GossipHost {
   static let listenerKind: UInt8 = 6
   static let listenerTimer: UInt8 = 7
-  static let seedTimer: UInt8 = 8
 
   let plan: NodePlan
   let cluster: ClusterPlan
@@ -43,7 +42,7 @@ final class ClusterDesk: LinkHost, GossipHost {
     self.post = post
     let hello = NodeHello(
       cluster: plan.isBorn ? plan.cluster : nil, node: plan.node, incarnation: cluster.incarnation, roles: cluster.roles,
-      shards: plan.isBorn ? UInt16(plan.shardCount) : 0, replicas: plan.isBorn ? UInt8(cluster.terms.replicas) : 0,
+      shards: plan.isBorn ? UInt16(plan.shardCount) : 0, replicas: plan.isBorn ? UInt8(plan.replicas) : 0,
       name: plan.configuration.name)
     var settings = LinkSettings()
     settings.frameLimit = WireLimits.frame(largestMessage: plan.configuration.maximumMessageBytes)
@@ -109,7 +108,7 @@ final class ClusterDesk: LinkHost, GossipHost {
   // MARK: Events of the loop
 
   func owns(_ kind: UInt8) -> Bool { LinkPort.kinds.contains(kind) || kind == GossipPort.kind || kind == Self.listenerKind }
-  func ownsTimer(_ kind: UInt8) -> Bool { owns(kind) || kind == Self.listenerTimer || kind == Self.seedTimer }
+  func ownsTimer(_ kind: UInt8) -> Bool { owns(kind) || kind == Self.listenerTimer }
 
   func ready(_ token: PollToken, _ readiness: Readiness) {
     switch token.kind {
