@@ -82,7 +82,6 @@ public final class BrokerReactor {
     replicaSettings.waitsForDisk = store.durability == .fsync
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
-    replicaSettings.mayBeNew = settings.mayBeNew
     if let holders = settings.holders { replicaSettings.members = Membership(voters: holders(id)) }
     let replica: ShardReplica
     do throws(ReplicaOpenError) {
@@ -207,28 +206,7 @@ public final class BrokerReactor {
 
   /// The shard is not here; whoever holds it knows who leads it.
   private func refuse(_ request: ShardRequest, of id: ShardID) {
-    let refusal = Refusal.notLeader(settings.holders?(id).first)
-    let edge: EdgeID
-    let reply: ShardReply
-    switch request {
-    case .publish(let batch):
-      edge = batch.edge
-      let waiting = batch.entries.filter(\.wantsAnswer)
-      reply = .published(id, waiting.map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) })
-    case .read(let request):
-      edge = request.edge
-      reply = .read(ReadReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
-    case .history(let request):
-      edge = request.edge
-      reply = .history(HistoryReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
-    case .consumer(let request):
-      edge = request.edge
-      reply = .consumer(ConsumerReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
-    case .interest(let change):
-      edge = change.edge
-      reply = .feedEnded(id, refusal)
-    }
-    add(reply, for: edge)
+    add(request.refused(.notLeader(settings.holders?(id).first), by: id), for: request.edge)
   }
 
   private func add(_ reply: ShardReply, for edge: EdgeID) {

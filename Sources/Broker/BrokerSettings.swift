@@ -10,8 +10,6 @@ public struct BrokerSettings: Sendable {
 
   /// Who holds a shard at its birth; the first should lead it. nil: this node alone.
   public var holders: (@Sendable (ShardID) -> [NodeID])?
-  /// Whether an empty directory may be that of a shard that was never here.
-  public var mayBeNew = true
 
   public init() {}
 }

@@ -126,7 +126,7 @@ final class NodeHome {
     }
     if let store {
       do throws(DataDirectoryError) {
-        broker.mayBeNew = try store.directory.note(.made) == nil
+        broker.journal.mayBeNew = try store.directory.note(.made) == nil
       } catch {
         throw NodeProblem(event: "data-directory", text: error.description)
       }

@@ -4,18 +4,16 @@ public import Core
 public enum Capability: String, Sendable, Equatable {
   case node
   case mqtt
-  case clustering
   case tls
   case credentials
 
   /// What this version can do.
-  public static let available: Set<Capability> = [.node, .clustering]
+  public static let available: Set<Capability> = [.node]
 
   var sentence: String {
     switch self {
     case .node: "running a node"
     case .mqtt: "MQTT"
-    case .clustering: "clustering"
     case .tls: "TLS"
     case .credentials: "authentication"
     }

@@ -103,16 +103,3 @@ public struct ShardHeartbeat: Hashable, Sendable {
     }
   }
 }
-
-extension ShardReply {
-  var shard: ShardID {
-    switch self {
-    case .published(let shard, _), .feedEnded(let shard, _): shard
-    case .read(let reply): reply.shard
-    case .history(let reply): reply.shard
-    case .interest(let reply): reply.shard
-    case .consumer(let reply): reply.shard
-    case .push(let push): push.shard
-    }
-  }
-}

@@ -12,15 +12,27 @@ struct OwnReport {
   /// Nil leaves out what changes with time alone, to see whether anything else did.
   let wall: WallTime?
 
-  private var shards: [ReplicaStatus] { reports.flatMap(\.shards).sorted { $0.shard < $1.shard } }
+  private let shards: [ReplicaStatus]
+  /// Of all reactors together, in tenths of a message a second.
+  private let publishRate: UInt64
+  private let deliverRate: UInt64
+
+  init(plan: NodePlan, reports: [ReactorReport], wall: WallTime?) {
+    self.plan = plan
+    self.reports = reports
+    self.wall = wall
+    shards = reports.flatMap(\.shards).sorted { $0.shard < $1.shard }
+    publishRate = OwnReport.tenths(reports, \.published)
+    deliverRate = OwnReport.tenths(reports, \.delivered)
+  }
 
   func make() -> NodeReport {
     var report = NodeReport(node: plan.node, json: node())
     report.connections = UInt64(reports.reduce(0) { $0 + $1.edge.connections.reduce(0, +) })
     report.published = UInt64(reports.reduce(0) { $0 + $1.edge.counters.published })
     report.delivered = UInt64(reports.reduce(0) { $0 + $1.edge.deliveredTotal })
-    report.publishRate = tenths(\.published)
-    report.deliverRate = tenths(\.delivered)
+    report.publishRate = publishRate
+    report.deliverRate = deliverRate
     report.why = why
     report.shards = shards.map { status in
       NodeReport.Shard(
@@ -30,7 +42,7 @@ struct OwnReport {
     return report
   }
 
-  private func tenths(_ rate: (Rates) -> Double) -> UInt64 {
+  private static func tenths(_ reports: [ReactorReport], _ rate: (Rates) -> Double) -> UInt64 {
     UInt64(max(0, (reports.reduce(0.0) { $0 + rate($1.rates) } * 10).rounded()))
   }
 
@@ -96,9 +108,9 @@ struct OwnReport {
     json.name("rates", into: &buffer)
     json.beginObject(into: &buffer)
     json.name("published", into: &buffer)
-    json.double(Double(tenths(\.published)) / 10, into: &buffer)
+    json.double(Double(publishRate) / 10, into: &buffer)
     json.name("delivered", into: &buffer)
-    json.double(Double(tenths(\.delivered)) / 10, into: &buffer)
+    json.double(Double(deliverRate) / 10, into: &buffer)
     json.endObject(into: &buffer)
     writeLatencies(&json, &buffer)
     json.endObject(into: &buffer)

@@ -6,6 +6,15 @@ struct StatusPage {
   let plan: NodePlan
   let own: NodeReport
   let peers: PeerView
+  /// Of all nodes that are heard from, this one first.
+  private let reports: [NodeReport]
+
+  init(plan: NodePlan, own: NodeReport, peers: PeerView) {
+    self.plan = plan
+    self.own = own
+    self.peers = peers
+    reports = [own] + peers.reports.filter { $0.node != own.node && peers.standing(of: $0.node) != .gone }
+  }
 
   func render() -> Bytes {
     var buffer = ByteBuffer(capacity: 4096)
@@ -26,9 +35,6 @@ struct StatusPage {
     json.endObject(into: &buffer)
     return buffer.freeze()
   }
-
-  /// Of all nodes that are heard from, this one first.
-  private var reports: [NodeReport] { [own] + peers.reports.filter { $0.node != own.node && peers.standing(of: $0.node) != .gone } }
 
   /// Known by the gossip, but silent.
   private var unheard: [PeerView.Member] {

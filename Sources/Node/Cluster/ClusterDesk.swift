@@ -21,7 +21,6 @@ internal import Wire
 final class ClusterDesk: LinkHost, GossipHost {
   static let listenerKind: UInt8 = 6
   static let listenerTimer: UInt8 = 7
-  static let seedTimer: UInt8 = 8
 
   let plan: NodePlan
   let cluster: ClusterPlan
@@ -43,7 +42,7 @@ final class ClusterDesk: LinkHost, GossipHost {
     self.post = post
     let hello = NodeHello(
       cluster: plan.isBorn ? plan.cluster : nil, node: plan.node, incarnation: cluster.incarnation, roles: cluster.roles,
-      shards: plan.isBorn ? UInt16(plan.shardCount) : 0, replicas: plan.isBorn ? UInt8(cluster.terms.replicas) : 0,
+      shards: plan.isBorn ? UInt16(plan.shardCount) : 0, replicas: plan.isBorn ? UInt8(plan.replicas) : 0,
       name: plan.configuration.name)
     var settings = LinkSettings()
     settings.frameLimit = WireLimits.frame(largestMessage: plan.configuration.maximumMessageBytes)
@@ -109,7 +108,7 @@ final class ClusterDesk: LinkHost, GossipHost {
   // MARK: Events of the loop
 
   func owns(_ kind: UInt8) -> Bool { LinkPort.kinds.contains(kind) || kind == GossipPort.kind || kind == Self.listenerKind }
-  func ownsTimer(_ kind: UInt8) -> Bool { owns(kind) || kind == Self.listenerTimer || kind == Self.seedTimer }
+  func ownsTimer(_ kind: UInt8) -> Bool { owns(kind) || kind == Self.listenerTimer }
 
   func ready(_ token: PollToken, _ readiness: Readiness) {
     switch token.kind {
@@ -194,7 +193,7 @@ final class ClusterDesk: LinkHost, GossipHost {
       let edge = remoteEdges.number(of: request.edge, on: peer.connection)
       post(.broker(.request(shard, request.asked(by: edge))), plan.owner(of: shard))
     case .reply(let edge, let reply):
-      guard peer.dialled, Int(edge.value) < plan.reactors, isOurs(reply.shardID) else { return }
+      guard peer.dialled, Int(edge.value) < plan.reactors, isOurs(reply.shard) else { return }
       post(.routed([reply], from: peer.node), Int(edge.value))
     case .birth(let message): received(message, from: peer.node)
     case .statusAsk(let ticket, _): links.answer(.statusAnswer(ticket: ticket, reports.encoded(at: now)), on: peer.connection)
@@ -262,17 +261,4 @@ final class ClusterDesk: LinkHost, GossipHost {
 
   /// Who is there, as far as is known here, this node left out.
   var members: [Member] { gossip?.members ?? [] }
-}
-
-extension ShardReply {
-  var shardID: ShardID {
-    switch self {
-    case .published(let shard, _), .feedEnded(let shard, _): shard
-    case .read(let reply): reply.shard
-    case .history(let reply): reply.shard
-    case .interest(let reply): reply.shard
-    case .consumer(let reply): reply.shard
-    case .push(let push): push.shard
-    }
-  }
 }
