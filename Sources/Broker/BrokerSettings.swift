@@ -8,7 +8,7 @@ public struct BrokerSettings: Sendable {
   /// Recent batches that each shard keeps in memory.
   public var recentTailBytes = 4 << 20
 
-  /// Who holds a shard at its birth; the first should lead it. nil: this node alone.
+  /// Who holds a shard at its birth; nil: this node alone. Of no node where the disk, or the shard's leader, must tell.
   public var holders: (@Sendable (ShardID) -> [NodeID])?
 
   public init() {}

@@ -27,9 +27,10 @@ public final class JournalGroup: Sendable {
     return queue.add(wants.lazy.map { [number] in .batches(JournalKey(group: number, journal: $0.journal), $0.batches) })
   }
 
-  /// The journal is done; its files are closed when everything before is carried out.
-  public func detach(_ journal: Int) {
-    queue.add(CollectionOfOne(.detach(key(journal))))
+  /// The journal is done. Its files are closed, and no log holds anything of it, when everything before is carried out:
+  /// then `after` is called, on the writer thread.
+  public func detach(_ journal: Int, after: @escaping @Sendable () -> Void) {
+    queue.add(CollectionOfOne(.detach(key(journal), after: after)))
   }
 
   private func key(_ journal: Int) -> JournalKey { JournalKey(group: number, journal: journal) }

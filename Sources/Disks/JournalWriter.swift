@@ -46,7 +46,9 @@ struct JournalWriter {
         let disk = RealDisk(directory: directory, durability: durability)
         commits.attach(key, ShardWriter(disk: disk, shard: directory.shard), for: listener)
       case .batches(let key, let batches): commits.carryOut(batches, for: key)
-      case .detach(let key): commits.detach(key)
+      case .detach(let key, let after):
+        commits.detach(key)
+        after()
       }
     }
     commits.finishRound(at: start)
@@ -71,5 +73,5 @@ struct JournalWriter {
 enum WriterWork: Sendable {
   case attach(JournalKey, DirectoryHandle, JournalListener)
   case batches(JournalKey, [DiskBatch])
-  case detach(JournalKey)
+  case detach(JournalKey, after: @Sendable () -> Void)
 }

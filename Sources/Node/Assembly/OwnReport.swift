@@ -1,6 +1,7 @@
 internal import Core
 internal import Edge
 internal import JSON
+internal import Placement
 internal import Raft
 internal import Reactor
 internal import Replica
@@ -37,13 +38,27 @@ struct OwnReport {
     report.shards = shards.map { status in
       NodeReport.Shard(
         id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), term: status.raft.term,
-        committed: status.committed.value, topics: UInt64(status.topics), json: shard(status))
+        committed: status.committed.value, topics: UInt64(status.topics), situation: situation(of: status), json: shard(status))
     }
     return report
   }
 
   private static func tenths(_ reports: [ReactorReport], _ rate: (Rates) -> Double) -> UInt64 {
     UInt64(max(0, (reports.reduce(0.0) { $0 + rate($1.rates) } * 10).rounded()))
+  }
+
+  /// A learner lacks no more than this, so that it can vote without holding anyone up.
+  private static let caughtUpWithin: UInt64 = 1000
+
+  private func situation(of status: ReplicaStatus) -> ShardSituation? {
+    guard status.isServing else { return nil }
+    let members = status.raft.membership
+    return ShardSituation(
+      shard: status.shard, voters: members.voters,
+      learners: members.learners.map { node in
+        let match = status.raft.members.first { $0.node == node }?.match.value ?? 0
+        return LearnerSituation(id: node, isCaughtUp: match + OwnReport.caughtUpWithin >= status.committed.value && match >= status.first.value)
+      }, leader: plan.node, isChanging: members.isJoint, load: UInt64(status.bytes))
   }
 
   private func isRefusing(_ status: ReplicaStatus) -> Bool {

@@ -1,5 +1,6 @@
 internal import Core
 internal import JSON
+internal import Placement
 
 /// `GET /v1/cluster`: every node's own report, put together. What could not be learnt is said, not guessed.
 struct StatusPage {
@@ -59,8 +60,11 @@ struct StatusPage {
 
   private func writeCluster(_ shards: [NodeReport.Shard], _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
     var why = reports.flatMap(\.why)
-    // Edges come and go; only who has clients there misses one.
-    for member in peers.members where (member.standing == .dead || member.standing == .suspect) && member.role != "edge" {
+    // Edges come and go; only who has clients there misses one. Nor is a broker missed whose replicas others hold by now.
+    let holders = Set(shards.flatMap { $0.situation?.voters ?? [] })
+    let isAllTold = shards.allSatisfy(\.leads)
+    for member in peers.members
+    where (member.standing == .dead || member.standing == .suspect) && member.role != "edge" && (!isAllTold || holders.contains(member.node)) {
       why.append("\(member.name) (\(member.role)) \(member.standing == .dead ? "is dead" : "does not answer")")
     }
     let missing = plan.isBorn ? plan.shardCount - shards.count : 0

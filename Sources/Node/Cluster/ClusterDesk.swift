@@ -33,6 +33,9 @@ final class ClusterDesk: LinkHost, GossipHost {
   private var remoteEdges = RemoteEdges()
   var birth: BirthNode?
   var reports = PeerReports()
+  /// A cluster that is there, as one of its brokers tells of it.
+  var running: ClusterFinding?
+  var steward: Steward
   private var isResolving = false
 
   init(plan: NodePlan, cluster: ClusterPlan, loop: ReactorLoop<NodeReactor>, post: @escaping (NodeMail, Int) -> Void) {
@@ -40,6 +43,7 @@ final class ClusterDesk: LinkHost, GossipHost {
     self.cluster = cluster
     self.loop = loop
     self.post = post
+    steward = Steward(policy: ClusterDesk.policy(of: plan))
     let hello = NodeHello(
       cluster: plan.isBorn ? plan.cluster : nil, node: plan.node, incarnation: cluster.incarnation, roles: cluster.roles,
       shards: plan.isBorn ? UInt16(plan.shardCount) : 0, replicas: plan.isBorn ? UInt8(plan.replicas) : 0,
@@ -78,6 +82,7 @@ final class ClusterDesk: LinkHost, GossipHost {
     var profile = MemberProfile(role: cluster.gossipRole, boot: cluster.incarnation, name: String(plan.configuration.name.prefix(64)))
     profile.version = TidingsNode.version
     profile.http = plan.httpAddress
+    profile.rack = plan.configuration.rack
     profile.cluster = plan.isBorn ? plan.cluster : nil
     profile.bootstrapExpect = UInt8(clamping: cluster.terms.expect)
     profile.isDraining = plan.board.isDraining
@@ -167,8 +172,11 @@ final class ClusterDesk: LinkHost, GossipHost {
       "linked", dialled ? "a link to another node is up" : "another node has linked itself here",
       ["node": LogValue(hello.node), "name": LogValue(hello.name)])
     guard dialled, hello.roles.contains(.broker) else { return }
-    if !plan.isBorn, !cluster.isBroker, let found = hello.cluster, hello.shards > 0 {
-      return plan.board.found(ClusterFinding(cluster: found, shards: Int(hello.shards), replicas: Int(hello.replicas)))
+    if !plan.isBorn, let found = hello.cluster, hello.shards > 0 {
+      let finding = ClusterFinding(cluster: found, shards: Int(hello.shards), replicas: Int(hello.replicas))
+      // A broker may yet be one of those that this cluster is born of.
+      if cluster.isBroker { running = finding } else { plan.board.found(finding) }
+      return
     }
     guard plan.isBorn, hello.cluster == plan.cluster else { return }
     for reactor in 0..<plan.reactors { post(.peer(hello.node, isThere: true), reactor) }
@@ -198,6 +206,9 @@ final class ClusterDesk: LinkHost, GossipHost {
     case .birth(let message): received(message, from: peer.node)
     case .statusAsk(let ticket, _): links.answer(.statusAnswer(ticket: ticket, reports.encoded(at: now)), on: peer.connection)
     case .statusAnswer(_, let bytes): reports.take(bytes, at: now)
+    case .order(let shard, let order):
+      guard isOurs(shard), plan.hasShards, peer.roles.contains(.broker) else { return }
+      post(.broker(.order(shard, order)), plan.owner(of: shard))
     case .hello, .farewell, .ping, .pong, .gossipRequest, .gossipReply: break
     }
   }
