@@ -90,6 +90,7 @@ public final class BrokerReactor {
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
     if let holders = settings.holders { replicaSettings.members = Membership(voters: isNewHere ? [] : holders(id)) }
+    replicaSettings.mayHaveGrown = settings.holders != nil
     var journal = settings.journal
     if isNewHere { journal.mayBeNew = true }
     let replica: ShardReplica

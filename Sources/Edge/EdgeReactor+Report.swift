@@ -85,6 +85,12 @@ extension EdgeReactor {
     careForDepartures()
   }
 
+  /// The node takes part again; whoever was not sent off yet stays.
+  public func resume() {
+    isDraining = false
+    departures.removeAll()
+  }
+
   /// Sends off those whose time has come.
   func careForDepartures() {
     let now = now

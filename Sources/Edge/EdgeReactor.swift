@@ -242,6 +242,8 @@ struct TicketParts {
 public protocol NodePages: AnyObject {
   func status(for page: PageTicket)
   func metrics(for page: PageTicket)
+  /// Answered by `answerWish`.
+  func wish(_ wish: NodeWish, of node: String, for page: PageTicket)
   /// Why the node cannot serve; nil if it can.
   var unreadiness: String? { get }
   /// The node takes no new work: told on `/readyz`.

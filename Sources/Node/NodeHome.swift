@@ -129,8 +129,8 @@ final class NodeHome {
       let isFirst: Bool
       (holdings, isFirst) = try keepHoldings(store, founders)
       // Later on the disk tells who the members are, and where it does not they have changed perhaps: then the shard's
-      // leader tells.
-      broker.holders = { isFirst ? founders.holders(of: $0) : [] }
+      // leader tells. The disk of a node that was alone tells only what has changed since.
+      broker.holders = { isFirst ? founders.holders(of: $0) : founders.isAlone ? [founders.members[0]] : [] }
     }
     if let store {
       do throws(DataDirectoryError) {

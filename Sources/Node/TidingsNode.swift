@@ -147,10 +147,12 @@ public enum TidingsNode {
       case .terminate:
         if drainEnds != nil || closeEnds != nil { giveUp(plan, "told to end at once") }
         plan.log.info("draining", "clients are told to connect elsewhere", ["window": LogValue(plan.configuration.drainWindow.text)])
-        plan.board.beginDraining()
-        for thread in threads { thread.mailbox.post(.drain(over: plan.configuration.drainWindow)) }
-        drainEnds = now + plan.configuration.drainWindow + TimeSpan.milliseconds(500)
+        drainEnds = beginDraining(plan, threads, at: now)
       case nil: break
+      }
+      if plan.board.isGone, drainEnds == nil, closeEnds == nil {
+        plan.log.info("left", "the node has left its cluster: others hold everything that it held")
+        drainEnds = beginDraining(plan, threads, at: now)
       }
       if let ends = drainEnds, closeEnds == nil, now >= ends || plan.board.idleCount == plan.reactors {
         close(threads)
@@ -159,6 +161,13 @@ public enum TidingsNode {
       if let ends = closeEnds, now >= ends { giveUp(plan, "the shards did not close in time") }
     }
     return .ended(plan.board.failure == nil ? 0 : 1)
+  }
+
+  /// When the clients that are still there then are let go.
+  private static func beginDraining(_ plan: NodePlan, _ threads: [ReactorThread<NodeReactor>], at now: Instant) -> Instant {
+    plan.board.beginDraining()
+    for thread in threads { thread.mailbox.post(.drain(over: plan.configuration.drainWindow)) }
+    return now + plan.configuration.drainWindow + TimeSpan.milliseconds(500)
   }
 
   private static func close(_ threads: [ReactorThread<NodeReactor>]) {

@@ -1,169 +1,108 @@
 public import Core
 
-/// A broker as the cluster has admitted it.
-public struct BrokerRecord: Sendable, Hashable {
-  public let id: NodeID
-  /// For people; two may have the same.
-  public var name: String
-  /// Where others dial it, `host:port`.
-  public var address: String
-  public var rack: String
-  public var isDraining = false
-  public var isLeaving = false
-
-  public init(id: NodeID, name: String, address: String, rack: String = "") {
-    self.id = id
-    self.name = name
-    self.address = address
-    self.rack = rack
-  }
-
-  public static let maximumName = 64
-  public static let maximumAddress = 256
-  public static let maximumRack = 64
-}
-
-/// Who holds a shard.
-public struct ShardRecord: Sendable, Hashable {
-  public var voters: [NodeID]
-  public var learners: [NodeID]
-  /// Counted up by every change, so that a change made on old knowledge is noticed.
-  public var version: UInt64
-
-  public init(voters: [NodeID], learners: [NodeID] = [], version: UInt64 = 1) {
-    self.voters = voters
-    self.learners = learners
-    self.version = version
-  }
-}
-
-/// What the meta group agrees on: the cluster's identity, its brokers, and who holds which shard. Identical on every
-/// replica that applied the same commands.
+/// What a cluster agrees on about its nodes: the operator's wishes, and who was removed. Who holds which shard is not here:
+/// each shard's own group agrees on that.
+///
+/// Kept as the current value of one topic of shard 0, changed by conditional publishes: whoever asks for a change reads it,
+/// applies a command and publishes the outcome on the condition that nobody else did meanwhile.
 public struct MetaState: Sendable, Hashable {
-  /// nil until it is born.
-  public internal(set) var cluster: ClusterID?
-  public internal(set) var replicas = 0
-  /// By identity.
-  public internal(set) var brokers: [BrokerRecord] = []
-  /// By shard, one for each there is.
-  public internal(set) var shards: [ShardRecord] = []
-  /// Brokers that were removed for good, oldest first: their identities are never admitted again.
-  public internal(set) var removed: [NodeID] = []
-
-  public static let maximumBrokers = 1024
-  public static let maximumShards = 4096
-  public static let maximumReplicas = 9
-  /// Voters or learners of one shard: a full set, and as many again on their way in.
-  public static let maximumHolders = 2 * maximumReplicas
-  public static let maximumRemoved = 1024
+  /// Nodes that lead nothing and whose clients go elsewhere, by identity.
+  public private(set) var draining: [NodeID] = []
+  /// Nodes that give up everything, by identity.
+  public private(set) var leaving: [NodeID] = []
+  /// Nodes that have left for good, oldest first: their data must not come back.
+  public private(set) var removed: [NodeID] = []
 
   public init() {}
 
-  public func broker(_ id: NodeID) -> BrokerRecord? { place(of: id).map { brokers[$0] } }
-
-  func place(of id: NodeID) -> Int? {
-    let place = insertionPlace(of: id)
-    return place < brokers.count && brokers[place].id == id ? place : nil
-  }
-
-  private func insertionPlace(of id: NodeID) -> Int {
-    var lower = 0
-    var upper = brokers.count
-    while lower < upper {
-      let middle = (lower + upper) / 2
-      if brokers[middle].id < id { lower = middle + 1 } else { upper = middle }
-    }
-    return lower
-  }
-
-  /// Whether a broker holds anything.
-  public func holds(_ id: NodeID) -> Bool {
-    shards.contains { $0.voters.contains(id) || $0.learners.contains(id) }
-  }
-
-  /// Applies one committed command. What is refused changes nothing, on every replica alike.
-  public mutating func apply(_ command: MetaCommand) -> MetaOutcome {
-    do throws(MetaRefusal) {
-      switch command {
-      case .birth(let birth): try take(birth)
-      case .admit(let record): try admit(record)
-      case .drain(let id, let isDraining): brokers[try known(id)].isDraining = isDraining
-      case .leave(let id): brokers[try known(id)].isLeaving = true
-      case .remove(let id): try remove(id)
-      case .assign(let shard, let record): try assign(shard, record)
-      }
-      return .done
-    } catch {
-      return .refused(error)
+  /// What is refused changes nothing.
+  public mutating func apply(_ command: MetaCommand) throws(MetaRefusal) {
+    switch command {
+    case .drain(let node):
+      try mayWish(node)
+      guard !draining.contains(node) else { return }
+      guard draining.count < PlacementLimits.wishes else { throw .tooMany }
+      draining = (draining + [node]).sorted()
+    case .resume(let node):
+      try mayWish(node)
+      draining.removeAll { $0 == node }
+    case .leave(let node):
+      guard !removed.contains(node) else { throw .wasRemoved(node) }
+      guard !leaving.contains(node) else { return }
+      guard leaving.count < PlacementLimits.wishes else { throw .tooMany }
+      draining.removeAll { $0 == node }
+      leaving = (leaving + [node]).sorted()
+    case .remove(let node):
+      guard !removed.contains(node) else { return }
+      guard leaving.contains(node) else { throw .doesNotLeave(node) }
+      leaving.removeAll { $0 == node }
+      if removed.count == PlacementLimits.removed { removed.removeFirst() }
+      removed.append(node)
     }
   }
 
-  private func known(_ id: NodeID) throws(MetaRefusal) -> Int {
-    guard cluster != nil else { throw .notBorn }
-    guard let place = place(of: id) else { throw .unknownBroker(id) }
-    return place
+  /// Who leaves is past draining.
+  private func mayWish(_ node: NodeID) throws(MetaRefusal) {
+    guard !removed.contains(node) else { throw .wasRemoved(node) }
+    guard !leaving.contains(node) else { throw .leaves(node) }
   }
+}
 
-  private mutating func take(_ birth: MetaBirth) throws(MetaRefusal) {
-    guard cluster == nil else { throw .alreadyBorn }
-    guard (1...Self.maximumReplicas).contains(birth.replicas), (1...Self.maximumShards).contains(birth.placement.count),
-      (1...Self.maximumBrokers).contains(birth.brokers.count)
-    else { throw .outOfBounds }
-    let sorted = birth.brokers.sorted { $0.id < $1.id }
-    for (a, b) in zip(sorted, sorted.dropFirst()) where a.id == b.id { throw .alreadyBorn }
-    var born = MetaState()
-    born.cluster = birth.cluster
-    born.replicas = birth.replicas
-    born.brokers = sorted
-    for voters in birth.placement {
-      let record = ShardRecord(voters: voters)
-      try born.check(record)
-      born.shards.append(record)
+/// A change to what a cluster agrees on about one node.
+public enum MetaCommand: Sendable, Hashable {
+  /// It leads nothing from here on, and its clients go elsewhere.
+  case drain(NodeID)
+  /// It takes part as before.
+  case resume(NodeID)
+  /// It gives up everything, and is removed when it holds nothing any more.
+  case leave(NodeID)
+  /// Strikes one that leaves and holds nothing.
+  case remove(NodeID)
+}
+
+public enum MetaRefusal: Error, Sendable, Hashable, CustomStringConvertible {
+  case wasRemoved(NodeID)
+  case leaves(NodeID)
+  case doesNotLeave(NodeID)
+  case tooMany
+
+  public var description: String {
+    switch self {
+    case .wasRemoved(let id): "node \(id) has left for good; start it with an empty data directory to make it a new node"
+    case .leaves(let id): "node \(id) is leaving, which cannot be taken back; start it with an empty data directory afterwards"
+    case .doesNotLeave(let id): "node \(id) was not told to leave"
+    case .tooMany: "more than \(PlacementLimits.wishes) nodes are draining or leaving"
     }
-    self = born
+  }
+}
+
+// The state is u8 version and three lists of identities: draining, leaving, removed. Little-endian.
+
+extension MetaState {
+  static let version: UInt8 = 2
+  public static let maximumLength = 64 << 10
+
+  public func encode(into buffer: inout ByteBuffer) {
+    buffer.append(Self.version)
+    buffer.append(draining)
+    buffer.append(leaving)
+    buffer.append(removed)
   }
 
-  /// Takes up a broker, or what one that is here says anew of itself; drains and leaves are not for it to say.
-  private mutating func admit(_ record: BrokerRecord) throws(MetaRefusal) {
-    guard cluster != nil else { throw .notBorn }
-    guard !removed.contains(record.id) else { throw .wasRemoved(record.id) }
-    var record = record
-    if let place = place(of: record.id) {
-      record.isDraining = brokers[place].isDraining
-      record.isLeaving = brokers[place].isLeaving
-      brokers[place] = record
-      return
+  /// Reads what `encode` wrote, or refuses all of it.
+  public init(decoding bytes: RawSpan) throws(PlacementRefusal) {
+    guard bytes.byteCount <= Self.maximumLength else { throw .tooLong }
+    var reader = FieldReader<PlacementRefusal>(bytes)
+    let found = try reader.u8()
+    guard found == Self.version else { throw .unknownVersion(found) }
+    draining = try reader.nodes(atMost: PlacementLimits.wishes)
+    leaving = try reader.nodes(atMost: PlacementLimits.wishes)
+    removed = try reader.nodes(atMost: PlacementLimits.removed)
+    guard reader.isAtEnd else { throw .trailingBytes }
+    for list in [draining, leaving] {
+      for (a, b) in zip(list, list.dropFirst()) where a >= b { throw .malformed }
     }
-    guard brokers.count < Self.maximumBrokers else { throw .outOfBounds }
-    record.isDraining = false
-    record.isLeaving = false
-    brokers.insert(record, at: insertionPlace(of: record.id))
-  }
-
-  private mutating func remove(_ id: NodeID) throws(MetaRefusal) {
-    let place = try known(id)
-    guard !holds(id) else { throw .stillHolds(id) }
-    brokers.remove(at: place)
-    if removed.count == Self.maximumRemoved { removed.removeFirst() }
-    removed.append(id)
-  }
-
-  private mutating func assign(_ shard: ShardID, _ record: ShardRecord) throws(MetaRefusal) {
-    guard cluster != nil else { throw .notBorn }
-    guard shards.indices.contains(shard.index) else { throw .unknownShard(shard) }
-    guard record.version == shards[shard.index].version + 1 else { throw .stale(shard) }
-    try check(record)
-    shards[shard.index] = record
-  }
-
-  /// Every holder is a broker that is here, and holds the shard once.
-  private func check(_ record: ShardRecord) throws(MetaRefusal) {
-    guard !record.voters.isEmpty, record.voters.count <= Self.maximumHolders, record.learners.count <= Self.maximumHolders
-    else { throw .outOfBounds }
-    let holders = record.voters + record.learners
-    for (index, holder) in holders.enumerated() {
-      guard place(of: holder) != nil else { throw .unknownBroker(holder) }
-      guard !holders[..<index].contains(holder) else { throw .heldTwice(holder) }
-    }
+    let all = draining + leaving + removed
+    guard Set(all).count == all.count else { throw .malformed }
   }
 }

@@ -68,6 +68,15 @@ public struct Steward: Sendable {
     return orders
   }
 
+  /// Those of `leaving` that hold nothing any more, as far as all shards' leaders tell.
+  public func emptied(_ leaving: [NodeID], reports: [HolderReport], shards: Int) -> [NodeID] {
+    let situations = newestLeaders(reports).values.compactMap(\.situation)
+    guard situations.count == shards, !situations.contains(where: \.isChanging) else { return [] }
+    var holders = Set(reports.map(\.node))
+    for situation in situations { holders.formUnion(situation.voters + situation.learners.map(\.id)) }
+    return leaving.filter { !holders.contains($0) }
+  }
+
   /// Of two that take themselves for a shard's leader, the one of the newer term.
   private func newestLeaders(_ reports: [HolderReport]) -> [ShardID: HolderReport] {
     var leaders: [ShardID: HolderReport] = [:]

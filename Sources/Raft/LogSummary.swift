@@ -40,6 +40,9 @@ public struct LogSummary: Sendable {
     }
   }
 
+  /// Who the members are is not known, whatever was told of the group's birth: to be heard from its leader.
+  public mutating func forgetMembers() { memberships = MembershipHistory(base: Membership(voters: []), at: memberships.changes[0].at) }
+
   /// The same for entries known only by their term, from an index; there is no membership among them.
   public mutating func note(upTo last: Offset, term: Term) {
     terms.append(upTo: last, term: term)

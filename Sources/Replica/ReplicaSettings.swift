@@ -8,6 +8,9 @@ public struct ReplicaSettings: Sendable {
   /// Who the members are, where the disk does not tell: at the shard's birth, or when the disk is damaged. Of no
   /// voters for a replica that is yet to hear of its shard.
   public var members: Membership
+  /// Members that were told at its birth may not be those of today: a damaged disk that does not tell either is not taken
+  /// for that of a shard with just these.
+  public var mayHaveGrown = false
   public var raft: RaftSettings
   /// False: a publish counts as kept at the end of its turn; the disk follows.
   public var waitsForDisk = true

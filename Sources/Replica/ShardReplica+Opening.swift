@@ -44,6 +44,7 @@ extension ShardReplica {
     } catch {
       history.damage = history.damage ?? "\(error)"
     }
+    if settings.mayHaveGrown, history.damage != nil, opening.snapshot == nil { history.summary.forgetMembers() }
     return ShardReplica(
       settings, verdict, opening.hardState, opening.log, history, seed: seed, at: now, into: &output)
   }

@@ -20,9 +20,9 @@ public enum WireLimits {
   }
 
   /// No cluster has more shards.
-  public static let shards = MetaState.maximumShards
+  public static let shards = PlacementLimits.shards
   /// No shard has more replicas.
-  public static let replicas = MetaState.maximumReplicas
+  public static let replicas = PlacementLimits.replicas
   /// Beats and their answers of all shards between two nodes.
   public static let heartbeats = 2 * shards
   /// One beat as bytes.
@@ -41,7 +41,7 @@ public enum WireLimits {
   /// Why a shard refuses, why a link ends: text for people.
   public static let reason = 1024
   /// A node's name.
-  public static let nodeName = BrokerRecord.maximumName
+  public static let nodeName = PlacementLimits.nodeName
   /// A question or an answer of the gossip that came too large for a datagram.
   public static let gossip = GossipLimits.state
   /// What brokers without data say to each other.
@@ -53,5 +53,5 @@ public enum WireLimits {
   /// Nodes whose incarnations are remembered.
   public static let nodes = GossipLimits.members
   /// Nodes removed for good that are remembered.
-  public static let removed = MetaState.maximumRemoved
+  public static let removed = PlacementLimits.removed
 }

@@ -8,6 +8,8 @@ enum Command: String, CaseIterable {
   case sub
   case consumers
   case status
+  case drain
+  case leave
   case bench
   case sim
 
@@ -27,6 +29,8 @@ enum Command: String, CaseIterable {
     case .sub: "sub FILTER…"
     case .consumers: "consumers"
     case .status: "status [--watch]"
+    case .drain: "drain NODE"
+    case .leave: "leave NODE"
     case .bench: "bench SCENARIO"
     case .sim: "sim --seed N"
     }
@@ -39,6 +43,8 @@ enum Command: String, CaseIterable {
     case .sub: "follow topics"
     case .consumers: "list, show, reset and delete durable consumers"
     case .status: "the cluster, as a table"
+    case .drain: "have a node lead nothing and send its clients elsewhere"
+    case .leave: "have a node give up everything, for good"
     case .bench: "measure: fanout, publish, idle, storm"
     case .sim: "simulate whole clusters and break them"
     }
@@ -81,6 +87,8 @@ enum Command: String, CaseIterable {
       case .sub: try SubCommand.run(words)
       case .consumers: try ConsumersCommand.run(words)
       case .status: try StatusCommand.run(words)
+      case .drain: try NodeCommand.runDrain(words)
+      case .leave: try NodeCommand.runLeave(words)
       case .bench: try BenchCommand.run(words)
       case .sim: try SimCommand.run(words)
       }

@@ -166,6 +166,14 @@ final class FakePages: NodePages {
   func status(for page: PageTicket) { asked.append(page) }
   func metrics(for page: PageTicket) { asked.append(page) }
 
+  private(set) var wishes: [String] = []
+  var wishAnswer = NodeWishAnswer.accepted(Bytes("{}"))
+
+  func wish(_ wish: NodeWish, of node: String, for page: PageTicket) {
+    wishes.append("\(wish) \(node)")
+    edge?.answerWish(page.ticket, wishAnswer)
+  }
+
   func answerAll(_ text: String) {
     for page in asked { edge?.answerPage(page.ticket, type: "application/json", Bytes(text)) }
     asked.removeAll()

@@ -189,6 +189,30 @@ struct RequestTests {
     #expect(client.answers().first?.body == "{\"ok\":true}")
   }
 
+  @Test("What is wanted of a node reaches the cluster, and its answer whoever wanted it")
+  func wishes() throws {
+    let harness = try EdgeHarness()
+    let client = try harness.connect()
+    func post(_ path: String) -> (status: Int, body: String)? {
+      client.send("POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
+      harness.settle()
+      return client.answers().last.map { ($0.status, $0.body) }
+    }
+    #expect(post("/v1/cluster/nodes/broker%201/drain")?.status == 202)
+    #expect(post("/v1/cluster/nodes/a/leave")?.status == 202)
+    #expect(harness.pages.wishes == ["drain broker 1", "leave a"])
+    let refusals: [(NodeWishAnswer, Int)] = [(.unknown("who?"), 404), (.conflict("no"), 409), (.unavailable("later"), 503)]
+    for (answer, status) in refusals {
+      harness.pages.wishAnswer = answer
+      #expect(post("/v1/cluster/nodes/a/resume")?.status == status)
+    }
+    #expect(post("/v1/cluster/nodes/a/explode")?.status == 404)
+    #expect(post("/v1/cluster/nodes//drain")?.status == 404)
+    client.send(request("/v1/cluster/nodes/a/drain"))
+    harness.settle()
+    #expect(client.answers().last?.status == 405)
+  }
+
   @Test("A client that only finished sending gets what it is owed, and then the end")
   func halfClose() throws {
     let harness = try EdgeHarness()

@@ -4,14 +4,6 @@ import Core
 
 // What bytes are read as, nil if they are refused.
 
-func metaCommand(_ bytes: [UInt8]) -> MetaCommand? {
-  do throws(PlacementRefusal) { return try MetaCommand(decoding: bytes.span.bytes) } catch { return nil }
-}
-
-func metaState(_ bytes: [UInt8]) -> MetaState? {
-  do throws(PlacementRefusal) { return try MetaState(decodingSnapshot: bytes.span.bytes) } catch { return nil }
-}
-
 func birthMessage(_ bytes: [UInt8]) -> BirthMessage? {
   do throws(PlacementRefusal) { return try BirthMessage(decoding: bytes.span.bytes) } catch { return nil }
 }

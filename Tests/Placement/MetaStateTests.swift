@@ -4,145 +4,163 @@ import Testing
 
 @testable import Placement
 
-@Suite("What the meta group agrees on")
-struct MetaStateTests {
-  static func record(_ index: Int) -> BrokerRecord {
-    BrokerRecord(id: NodeID(UInt64(index)), name: "broker-\(index)", address: "10.0.0.\(index):7400", rack: "r\(index % 2)")
-  }
+@Suite("What a cluster agrees on about its nodes") struct MetaStateTests {
+  private let nodes = (1...3).map { NodeID(UInt64($0)) }
 
-  static let birth = MetaBirth(
-    cluster: ClusterID(42), replicas: 3, brokers: [3, 1, 2].map(record),
-    placement: [[1, 2, 3], [2, 3, 1]].map { $0.map { NodeID($0) } })
-
-  static let commands: [MetaCommand] = [
-    .birth(birth), .admit(record(4)), .drain(NodeID(2), true), .leave(NodeID(3)),
-    .assign(ShardID(1), ShardRecord(voters: [NodeID(2), NodeID(1)], learners: [NodeID(4)], version: 2)), .remove(NodeID(9)),
-  ]
-
-  private func born() -> MetaState {
-    var state = MetaState()
-    #expect(take(&state, .birth(Self.birth)) == .done)
-    return state
-  }
-
-  private func bytes(_ command: MetaCommand) -> [UInt8] {
-    var buffer = ByteBuffer()
-    command.encode(into: &buffer)
-    return buffer.freeze().array
+  private func refusal(of command: MetaCommand, by state: inout MetaState) -> MetaRefusal? {
+    do throws(MetaRefusal) {
+      try state.apply(command)
+      return nil
+    } catch { return error }
   }
 
   private func bytes(_ state: MetaState) -> [UInt8] {
     var buffer = ByteBuffer()
-    state.encodeSnapshot(into: &buffer)
-    return buffer.freeze().array
+    state.encode(into: &buffer)
+    return buffer.withUnsafeBytes { [UInt8]($0) }
   }
 
-  @Test("A cluster is born once, and only whole")
-  func birthOnce() {
+  private func state(_ bytes: [UInt8]) -> MetaState? {
+    do throws(PlacementRefusal) { return try MetaState(decoding: bytes.span.bytes) } catch { return nil }
+  }
+
+  @Test("A node drains, and takes part again; one that leaves does not come back")
+  func life() {
     var state = MetaState()
-    #expect(take(&state, .admit(Self.record(1))) == .refused(.notBorn))
-    let unknown = MetaBirth(cluster: ClusterID(1), replicas: 1, brokers: [Self.record(1)], placement: [[NodeID(2)]])
-    #expect(take(&state, .birth(unknown)) == .refused(.unknownBroker(NodeID(2))))
-    let none = MetaBirth(cluster: ClusterID(1), replicas: 1, brokers: [Self.record(1)], placement: [])
-    #expect(take(&state, .birth(none)) == .refused(.outOfBounds))
+    #expect(refusal(of: .drain(nodes[1]), by: &state) == nil)
+    #expect(state.draining == [nodes[1]])
+    #expect(refusal(of: .resume(nodes[1]), by: &state) == nil)
     #expect(state == MetaState())
-    state = born()
-    #expect(state.brokers.map(\.id.value) == [1, 2, 3] && state.shards.count == 2)
-    #expect(take(&state, .birth(Self.birth)) == .refused(.alreadyBorn))
-  }
-
-  @Test("A broker is admitted, renamed, drained, told to leave, removed when it holds nothing, and never admitted again")
-  func brokerLife() {
-    var state = born()
-    #expect(take(&state, .admit(Self.record(4))) == .done)
-    #expect(take(&state, .drain(NodeID(4), true)) == .done)
-    var renamed = Self.record(4)
-    renamed.name = "other"
-    renamed.isLeaving = true
-    #expect(take(&state, .admit(renamed)) == .done)
-    #expect(state.broker(NodeID(4))?.name == "other")
-    #expect(state.broker(NodeID(4))?.isDraining == true && state.broker(NodeID(4))?.isLeaving == false)
-    #expect(take(&state, .leave(NodeID(4))) == .done)
-    #expect(take(&state, .remove(NodeID(1))) == .refused(.stillHolds(NodeID(1))))
-    #expect(take(&state, .remove(NodeID(4))) == .done)
-    #expect(take(&state, .admit(Self.record(4))) == .refused(.wasRemoved(NodeID(4))))
-    #expect(take(&state, .leave(NodeID(4))) == .refused(.unknownBroker(NodeID(4))))
-  }
-
-  @Test("Holders are changed one version at a time, to brokers that are here, each once")
-  func assigning() {
-    var state = born()
-    func assign(_ voters: [UInt64], _ learners: [UInt64] = [], version: UInt64, shard: Int = 0) -> MetaOutcome {
-      take(&state, 
-        .assign(
-          ShardID(shard), ShardRecord(voters: voters.map { NodeID($0) }, learners: learners.map { NodeID($0) }, version: version)))
+    #expect(refusal(of: .remove(nodes[1]), by: &state) == .doesNotLeave(nodes[1]))
+    _ = refusal(of: .drain(nodes[1]), by: &state)
+    #expect(refusal(of: .leave(nodes[1]), by: &state) == nil)
+    #expect(state.draining.isEmpty && state.leaving == [nodes[1]])
+    #expect(refusal(of: .resume(nodes[1]), by: &state) == .leaves(nodes[1]))
+    #expect(refusal(of: .remove(nodes[1]), by: &state) == nil)
+    #expect(state.leaving.isEmpty && state.removed == [nodes[1]])
+    for command in [MetaCommand.drain(nodes[1]), .resume(nodes[1]), .leave(nodes[1])] {
+      #expect(refusal(of: command, by: &state) == .wasRemoved(nodes[1]))
     }
-    let results = [
-      assign([1, 2], version: 2), assign([1], version: 2), assign([1], version: 4), assign([7], version: 3),
-      assign([1, 1], version: 3), assign([1], [1], version: 3), assign([], version: 3), assign([1], version: 2, shard: 2),
-    ]
-    #expect(
-      results == [
-        .done, .refused(.stale(ShardID(0))), .refused(.stale(ShardID(0))), .refused(.unknownBroker(NodeID(7))),
-        .refused(.heldTwice(NodeID(1))), .refused(.heldTwice(NodeID(1))), .refused(.outOfBounds),
-        .refused(.unknownShard(ShardID(2))),
-      ])
-    #expect(state.shards[0] == ShardRecord(voters: [NodeID(1), NodeID(2)], version: 2))
+    #expect(refusal(of: .remove(nodes[1]), by: &state) == nil)
   }
 
-  @Test("Commands read back as written, and no part, damage or unknown kind is taken for one")
-  func commandCodec() throws {
-    for command in Self.commands {
-      let outcomes = try CodecVerifier.verify(bytes(command), isPart: { partial, _ in partial == nil }) { pieces in
-        [metaCommand(pieces.flatMap { $0 })]
-      }
-      #expect(outcomes == [command])
-      #expect(throws: PlacementRefusal.trailingBytes) { try MetaCommand(decoding: (bytes(command) + [0]).span.bytes) }
-    }
-    #expect(throws: PlacementRefusal.unknownVersion(7)) { try MetaCommand(decoding: ([7, 1] as [UInt8]).span.bytes) }
-    #expect(throws: PlacementRefusal.unknownKind(99)) { try MetaCommand(decoding: ([1, 99] as [UInt8]).span.bytes) }
-  }
-
-  @Test("A snapshot holds the whole state; states with the same past give the same bytes; no part of one is taken for one")
-  func snapshot() throws {
+  @Test("Wishes are bounded, and of the removed the newest are remembered")
+  func bounds() {
     var state = MetaState()
-    var other = MetaState()
-    for command in Self.commands + [.admit(Self.record(9)), .remove(NodeID(9))] {
-      let outcome = take(&state, command)
-      #expect(take(&other, command) == outcome)
+    for number in 0..<PlacementLimits.wishes {
+      #expect(refusal(of: .leave(NodeID(UInt64(number))), by: &state) == nil)
     }
-    #expect(state.removed == [NodeID(9)])
-    let whole = bytes(state)
-    #expect(bytes(other) == whole)
-    let outcomes = try CodecVerifier.verify(whole, isPart: { partial, _ in partial == nil }) { pieces in
-      [metaState(pieces.flatMap { $0 })]
-    }
-    #expect(outcomes == [state])
-    #expect(metaState(bytes(MetaState())) == MetaState())
-    #expect(throws: PlacementRefusal.unknownVersion(2)) { try MetaState(decodingSnapshot: ([2] as [UInt8]).span.bytes) }
+    #expect(refusal(of: .leave(NodeID(1 << 40)), by: &state) == .tooMany)
+    for number in 0..<PlacementLimits.wishes { _ = refusal(of: .remove(NodeID(UInt64(number))), by: &state) }
+    _ = refusal(of: .leave(NodeID(1 << 40)), by: &state)
+    _ = refusal(of: .remove(NodeID(1 << 40)), by: &state)
+    #expect(state.removed.count == PlacementLimits.removed && state.removed.last == NodeID(1 << 40) && !state.removed.contains(NodeID(0)))
+    #expect(bytes(state).count <= MetaState.maximumLength)
   }
 
-  @Test("The largest cluster fits its bounds")
-  func largest() throws {
-    var brokers: [BrokerRecord] = []
-    for index in 0..<MetaState.maximumBrokers {
-      brokers.append(
-        BrokerRecord(
-          id: NodeID(UInt64(index)), name: String(repeating: "n", count: BrokerRecord.maximumName),
-          address: String(repeating: "a", count: BrokerRecord.maximumAddress),
-          rack: String(repeating: "r", count: BrokerRecord.maximumRack)))
+  @Test("A state comes back as it was written; whatever else is refused")
+  func coding() {
+    var whole = MetaState()
+    for command in [MetaCommand.drain(nodes[0]), .leave(nodes[1]), .leave(nodes[2]), .remove(nodes[2])] { _ = refusal(of: command, by: &whole) }
+    let written = bytes(whole)
+    #expect(state(written) == whole)
+    for length in 0..<written.count { #expect(state(Array(written.prefix(length))) == nil) }
+    #expect(state(written + [0]) == nil)
+    #expect(state([9] + written.dropFirst()) == nil)
+    var random = SeededGenerator(seed: 3)
+    for _ in 0..<20_000 {
+      var altered = written
+      for _ in 0...random.below(3) { altered[random.below(altered.count)] = UInt8(truncatingIfNeeded: random.next()) }
+      if let read = state(altered) { #expect(bytes(read) == altered) }
     }
-    let voters = (0..<MetaState.maximumReplicas).map { NodeID(UInt64($0)) }
-    let placement = Array(repeating: voters, count: MetaState.maximumShards)
-    let command = MetaCommand.birth(
-      MetaBirth(cluster: ClusterID(1), replicas: MetaState.maximumReplicas, brokers: brokers, placement: placement))
-    #expect(bytes(command).count <= MetaCommand.maximumLength)
-    var state = MetaState()
-    #expect(take(&state, command) == .done)
-    #expect(bytes(state).count <= MetaState.maximumSnapshot)
-    #expect(metaState(bytes(state)) == state)
   }
 }
 
-/// Macros see their operands as constants; a function takes a variable.
-private func take(_ state: inout MetaState, _ command: MetaCommand) -> MetaOutcome { state.apply(command) }
+@Suite("Changing what a cluster agrees on") struct MetaSessionTests {
+  /// The topic, and what happens to it between a read and a write.
+  struct Topic {
+    var value: (offset: Offset, bytes: Bytes)?
+
+    mutating func write(_ bytes: Bytes, over head: Offset) -> MetaSession.Written {
+      guard head == value?.offset ?? .zero else { return .overtaken }
+      value = (Offset(head.value + 3), bytes)
+      return .accepted(Offset(head.value + 3))
+    }
+  }
+
+  private func settle(_ session: inout MetaSession, _ topic: inout Topic, at now: Instant, meanwhile: (inout Topic) -> Void = { _ in }) -> [String] {
+    var answers: [String] = []
+    var next = session.tick(at: now)
+    for _ in 0..<100 {
+      guard let want = next else { break }
+      let outcome: (want: MetaSession.Want?, answers: [(tag: UInt64, answer: MetaSession.Answer)])
+      switch want {
+      case .read:
+        let value = topic.value
+        outcome = session.took(.success(value))
+      case .write(let bytes, let head):
+        meanwhile(&topic)
+        let written = topic.write(bytes, over: head)
+        outcome = session.wrote(written)
+      }
+      answers += outcome.answers.map { "\($0.tag) \($0.answer)" }
+      next = outcome.want ?? session.tick(at: now)
+    }
+    return answers
+  }
+
+  @Test("What is asked for is read, changed and answered, also several at once")
+  func changes() {
+    var (session, topic) = (MetaSession(), Topic())
+    for (tag, command) in [MetaCommand.drain(NodeID(1)), .drain(NodeID(1)), .leave(NodeID(2)), .remove(NodeID(3))].enumerated() {
+      let isTaken = session.ask(command, tag: UInt64(tag))
+      #expect(isTaken)
+    }
+    let answers = settle(&session, &topic, at: .zero)
+    #expect(answers == ["0 done", "1 done", "2 done", "3 \(MetaSession.Answer.refused(.doesNotLeave(NodeID(3))))"])
+    #expect(session.state.draining == [NodeID(1)] && session.state.leaving == [NodeID(2)])
+  }
+
+  @Test("Two nodes that change it at once both have their way")
+  func contended() {
+    var (one, other, topic) = (MetaSession(), MetaSession(), Topic())
+    _ = one.ask(.drain(NodeID(1)), tag: 1)
+    var rounds = 0
+    let answers = settle(&one, &topic, at: .zero) { topic in
+      guard rounds < 3 else { return }
+      rounds += 1
+      _ = other.ask(.leave(NodeID(UInt64(10 + rounds))), tag: 2)
+      _ = settle(&other, &topic, at: .zero)
+    }
+    #expect(answers == ["1 done"])
+    #expect(one.state.draining == [NodeID(1)] && one.state.leaving.count == 3)
+  }
+
+  @Test("One who is always overtaken is told so, and one who cannot ask anybody too")
+  func failures() {
+    var (session, other, topic) = (MetaSession(), MetaSession(), Topic())
+    _ = session.ask(.drain(NodeID(1)), tag: 1)
+    var number: UInt64 = 100
+    let answers = settle(&session, &topic, at: .zero) { topic in
+      number += 1
+      _ = other.ask(.leave(NodeID(number)), tag: 2)
+      _ = settle(&other, &topic, at: .zero)
+    }
+    #expect(answers.count == 1 && answers[0].hasPrefix("1 failed"))
+    _ = session.ask(.drain(NodeID(1)), tag: 3)
+    _ = session.tick(at: .zero)
+    let failed = session.took(.failure(MetaFailure("nobody leads")))
+    #expect(failed.want == nil && failed.answers.map(\.answer) == [.failed("nobody leads")])
+  }
+
+  @Test("It is read every two seconds, and one thing at a time")
+  func pace() {
+    var session = MetaSession()
+    let first = session.tick(at: .zero)
+    let whileAsking = session.tick(at: .zero + .seconds(9))
+    _ = session.took(.success(nil))
+    let soon = session.tick(at: .zero + .milliseconds(1999))
+    let later = session.tick(at: .zero + .seconds(2))
+    #expect(first == .read && whileAsking == nil && soon == nil && later == .read)
+  }
+}

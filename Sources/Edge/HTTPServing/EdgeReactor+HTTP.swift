@@ -172,6 +172,7 @@ extension EdgeReactor {
     case .cluster: nodePage(connection, session, manner) { nodePages.status(for: $0) }
     case .metrics: nodePage(connection, session, manner) { nodePages.metrics(for: $0) }
     case .clusterEvents: followStatus(connection, session, manner)
+    case .node(let wish, let name): nodePage(connection, session, manner) { nodePages.wish(wish, of: name, for: $0) }
     case .alive: answer(connection, session, manner, .ok, "text/plain; charset=utf-8", "alive\n")
     case .ready: readiness(connection, session, manner)
     case .page(let page): webPage(connection, session, manner, page)

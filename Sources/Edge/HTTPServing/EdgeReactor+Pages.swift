@@ -26,6 +26,23 @@ extension EdgeReactor {
     if !connection.isClosed { resumeReading(connection) }
   }
 
+  /// The cluster's answer to what was wanted of a node.
+  public func answerWish(_ ticket: Ticket, _ answer: NodeWishAnswer) {
+    guard let connection = connection(of: ticket), case .http(let session) = connection.role else { return }
+    session.isPaused = false
+    let sequence = TicketParts(ticket).sequence
+    switch answer {
+    case .accepted(let body):
+      complete(connection, session, sequence) { manner, buffer in
+        body.withUnsafeBytes { appendAnswer(.accepted, "application/json", $0, manner, into: &buffer) { _ in } }
+      }
+    case .unknown(let why): answerProblem(connection, session, sequence, Problem(.notFound, why))
+    case .conflict(let why): answerProblem(connection, session, sequence, Problem(.conflict, why))
+    case .unavailable(let why): answerProblem(connection, session, sequence, Problem(.unavailable, why))
+    }
+    if !connection.isClosed { resumeReading(connection) }
+  }
+
   /// `GET /v1/cluster/events`: the status whenever it changes.
   func followStatus(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner) {
     HTTPResponseEncoder.start(.ok, date: date(), into: &connection.output.own)
@@ -130,4 +147,13 @@ extension EdgeReactor {
       }
     }
   }
+}
+
+/// What becomes of what was wanted of a node.
+public enum NodeWishAnswer: Sendable {
+  /// Agreed on; it is under way. A JSON object.
+  case accepted(Bytes)
+  case unknown(String)
+  case conflict(String)
+  case unavailable(String)
 }

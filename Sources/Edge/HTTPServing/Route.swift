@@ -17,6 +17,8 @@ enum Route: Equatable {
   case acknowledge(String)
   case cluster
   case clusterEvents
+  /// What is to become of a node; its name or identity, decoded.
+  case node(NodeWish, String)
   case metrics
   case alive
   case ready
@@ -84,6 +86,12 @@ extension Route {
       }
       return only("GET, HEAD, DELETE") { $0 == .get || $0 == .head || $0 == .delete ? .consumer(name) : nil }
     }
+    if let rest = HTTPPath.rest(of: path, in: span, after: "/v1/cluster/nodes/") {
+      guard let name = decoded(rest, span) else { return .malformedPath }
+      for wish in NodeWish.allCases where name.hasSuffix("/" + wish.rawValue) && name.utf8.count > wish.rawValue.utf8.count + 1 {
+        return only("POST") { $0 == .post ? .node(wish, String(name.dropLast(wish.rawValue.count + 1))) : nil }
+      }
+    }
     return .unknown
   }
 
@@ -120,6 +128,16 @@ extension Route {
     default: true
     }
   }
+}
+
+/// What an operator may want of a node.
+public enum NodeWish: String, Sendable, CaseIterable {
+  /// Lead nothing, and have its clients go elsewhere; it stays.
+  case drain
+  /// Take part as before.
+  case resume
+  /// Give up everything and end.
+  case leave
 }
 
 enum WebPage: Equatable {

@@ -149,6 +149,8 @@ final class NodeBoard: Sendable {
 
   private let state = Mutex(State())
   private let draining = Atomic<Bool>(false)
+  private let ending = Atomic<Bool>(false)
+  private let left = Atomic<Bool>(false)
 
   func register(_ mailbox: Mailbox<NodeMail>, at index: Int) { state.withLock { $0.mailboxes[index] = mailbox } }
   func mailbox(at index: Int) -> Mailbox<NodeMail>? { state.withLock { $0.mailboxes[index] } }
@@ -184,5 +186,18 @@ final class NodeBoard: Sendable {
   var failure: String? { state.withLock { $0.failure } }
 
   var isDraining: Bool { draining.load(ordering: .relaxed) }
-  func beginDraining() { draining.store(true, ordering: .relaxed) }
+  func beginDraining() {
+    ending.store(true, ordering: .relaxed)
+    draining.store(true, ordering: .relaxed)
+  }
+
+  /// As operators want it; a node that ends drains whatever they want.
+  func setDraining(_ isDraining: Bool) { if !isEnding { draining.store(isDraining, ordering: .relaxed) } }
+
+  /// The process was told to end.
+  var isEnding: Bool { ending.load(ordering: .relaxed) }
+
+  /// The node was told to leave and holds nothing any more.
+  func hasLeft() { left.store(true, ordering: .relaxed) }
+  var isGone: Bool { left.load(ordering: .relaxed) }
 }

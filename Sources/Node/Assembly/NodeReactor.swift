@@ -27,6 +27,12 @@ enum NodeMail: Sendable {
   case report(ReactorReport, ReportRequest)
   /// Tell clients to come back elsewhere, spread over this time.
   case drain(over: TimeSpan)
+  /// The same, for a node that stays: it still takes connections and holds its shards.
+  case standAside(over: TimeSpan)
+  case resume
+  /// What an operator wants of a node, for the first reactor, and the answer.
+  case wish(NodeWish, String, PageTicket)
+  case wishAnswer(PageTicket, NodeWishAnswer)
   /// End: clients are let go, the shards close in order.
   case close
 }
@@ -93,9 +99,11 @@ final class NodeReactor: ReactorApplication {
       routing = EdgeRouting(shards: plan.shardCount, seed: plan.seed &+ 77 &* UInt64(index)) { [unowned self] in send($0) }
       if broker != nil { routing?.came(plan.node) }
       if index == 0 {
-        desk = ClusterDesk(plan: plan, cluster: cluster, loop: loop) { [unowned self] mail, reactor in
-          if reactor == index { take(mail) } else { outgoing[reactor].append(mail) }
-        }
+        desk = ClusterDesk(
+          plan: plan, cluster: cluster, loop: loop, ask: { [unowned self] shard, request in routing?.ask(shard, request, at: loop.now) },
+          post: { [unowned self] mail, reactor in
+            if reactor == index { take(mail) } else { outgoing[reactor].append(mail) }
+          })
       }
     }
     do throws(BrokerError) {
@@ -253,6 +261,12 @@ final class NodeReactor: ReactorApplication {
     case .reportWanted(let request): send(.report(report(), request), to: request.reactor)
     case .report(let report, let request): take(report, request)
     case .drain(let window): drain(over: window)
+    case .standAside(let window):
+      edge.drain(over: window)
+      broker?.handOver(at: loop.now)
+    case .resume: edge.resume()
+    case .wish(let wish, let name, let page): desk?.wish(wish, of: name, for: page)
+    case .wishAnswer(let page, let answer): edge.answerWish(page.ticket, answer)
     case .close: close()
     }
   }
@@ -313,7 +327,10 @@ final class NodeReactor: ReactorApplication {
       if !replies.isEmpty { routing.receive(replies, from: plan.node, at: loop.now) }
       replies = routing.takeReplies()
     }
-    for reply in replies { edge.receive(reply) }
+    for reply in replies {
+      if let desk, desk.takes(reply) { continue }
+      edge.receive(reply)
+    }
   }
 
   private func post() {
@@ -362,6 +379,14 @@ final class NodeReactor: ReactorApplication {
 extension NodeReactor: NodePages {
   func status(for page: PageTicket) { ask(.status, page) }
   func metrics(for page: PageTicket) { ask(.metrics, page) }
+
+  func wish(_ wish: NodeWish, of node: String, for page: PageTicket) {
+    guard plan.clusterPlan != nil else {
+      return edge.answerWish(page.ticket, .conflict("The node is alone: there is nobody to take over. To stop it in order, send it SIGTERM."))
+    }
+    guard plan.isBorn else { return edge.answerWish(page.ticket, .unavailable(plan.board.birthStatus)) }
+    send(.wish(wish, node, page), to: 0)
+  }
 
   private func ask(_ kind: ReportRequest.Kind, _ page: PageTicket) {
     let request = pages.open(kind, page, from: index)

@@ -37,7 +37,8 @@ struct OwnReport {
     report.why = why
     report.shards = shards.map { status in
       NodeReport.Shard(
-        id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), term: status.raft.term,
+        id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), knowsLeader: status.isServing || status.raft.leader != nil,
+        term: status.raft.term,
         committed: status.committed.value, topics: UInt64(status.topics), situation: situation(of: status), json: shard(status))
     }
     return report

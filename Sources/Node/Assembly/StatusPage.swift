@@ -69,8 +69,8 @@ struct StatusPage {
     }
     let missing = plan.isBorn ? plan.shardCount - shards.count : 0
     if missing > 0 { why.append("nothing is known of \(missing) shards: no broker that holds them is heard from") }
-    let leaderless = plan.isBorn ? shards.count { !$0.leads } : 0
-    if leaderless > 0 { why.append("\(leaderless) shards have no leader that is heard from") }
+    let leaderless = plan.isBorn ? shards.count { !$0.leads && !$0.knowsLeader } : 0
+    if leaderless > 0 { why.append("\(leaderless) \(leaderless == 1 ? "shard has" : "shards have") no leader that is heard from") }
     if !plan.isBorn { why.append(plan.board.birthStatus) }
     let refusing = shards.count { $0.leads && $0.isRefusing } + leaderless + missing
     let state = !plan.isBorn || refusing == plan.shardCount ? "unavailable" : why.isEmpty ? "healthy" : "degraded"

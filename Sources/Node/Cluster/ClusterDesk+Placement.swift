@@ -18,6 +18,7 @@ extension ClusterDesk {
     let holders = reports.fresh(at: now).flatMap { report in
       report.shards.map { HolderReport(node: report.node, shard: $0.id, term: $0.term, situation: $0.situation) }
     }
+    for node in steward.emptied(meta.state.leaving, reports: holders, shards: plan.shardCount) { change(.remove(node), for: nil) }
     for (node, shard, order) in steward.orders(brokers: sightings, reports: holders, at: now) {
       plan.log.debug("placement", nil, ["shard": LogValue(Int(shard.value)), "order": LogValue("\(order)"), "to": LogValue(node)])
       if node == plan.node { post(.broker(.order(shard, order)), plan.owner(of: shard)) } else { send(.order(shard, order), to: node) }
@@ -30,12 +31,12 @@ extension ClusterDesk {
 
   /// The brokers of this cluster, this one among them.
   private var sightings: [BrokerSighting] {
-    var sightings = [BrokerSighting(id: plan.node, rack: plan.configuration.rack, isDraining: plan.board.isDraining)]
+    var sightings = [BrokerSighting(id: plan.node, rack: plan.configuration.rack, isDraining: plan.board.isDraining, isLeaving: isLeaving)]
     for member in members where member.profile.role.ownsShards && member.profile.cluster == plan.cluster {
       sightings.append(
         BrokerSighting(
-          id: member.id, rack: member.profile.rack, isAlive: member.standing.isLive, isDraining: member.profile.isDraining,
-          isReplaced: isReplaced(member)))
+          id: member.id, rack: member.profile.rack, isAlive: member.standing.isLive, isDraining: member.profile.isDraining || meta.state.draining.contains(member.id),
+          isLeaving: meta.state.leaving.contains(member.id), isReplaced: isReplaced(member)))
     }
     return sightings
   }

@@ -36,9 +36,20 @@ final class ClusterDesk: LinkHost, GossipHost {
   /// A cluster that is there, as one of its brokers tells of it.
   var running: ClusterFinding?
   var steward: Steward
+  var meta = MetaSession()
+  var wishes = WaitingWishes()
+  /// Whether this node was told to drain, or to leave.
+  var isToldToDrain = false
+  var isLeaving = false
+  /// Asks a shard, by way of this reactor's router.
+  let ask: (ShardID, ShardRequest) -> Void
   private var isResolving = false
 
-  init(plan: NodePlan, cluster: ClusterPlan, loop: ReactorLoop<NodeReactor>, post: @escaping (NodeMail, Int) -> Void) {
+  init(
+    plan: NodePlan, cluster: ClusterPlan, loop: ReactorLoop<NodeReactor>, ask: @escaping (ShardID, ShardRequest) -> Void,
+    post: @escaping (NodeMail, Int) -> Void
+  ) {
+    self.ask = ask
     self.plan = plan
     self.cluster = cluster
     self.loop = loop
@@ -78,7 +89,7 @@ final class ClusterDesk: LinkHost, GossipHost {
     try gossip.start()
   }
 
-  private var profile: MemberProfile {
+  var profile: MemberProfile {
     var profile = MemberProfile(role: cluster.gossipRole, boot: cluster.incarnation, name: String(plan.configuration.name.prefix(64)))
     profile.version = TidingsNode.version
     profile.http = plan.httpAddress
@@ -146,6 +157,7 @@ final class ClusterDesk: LinkHost, GossipHost {
   /// Every 50 ms.
   func tick() {
     careForBirth()
+    careForMeta()
   }
 
   func flush() { links.flush() }
@@ -238,7 +250,7 @@ final class ClusterDesk: LinkHost, GossipHost {
           "node-joined", nil,
           ["node": LogValue(member.id), "name": LogValue(member.profile.name), "role": LogValue("\(member.profile.role)"), "address": LogValue("\(member.address)")])
       }
-      if member.profile.role.ownsShards, member.standing.isLive { links.connect(to: member.id, at: SocketAddress(member.address)) }
+      if member.profile.role.ownsShards, member.standing.isLive { link(to: member) }
     case .suspected(let node, _): plan.log.debug("node-suspected", nil, ["node": LogValue(node)])
     case .cleared(let node): plan.log.debug("node-cleared", nil, ["node": LogValue(node)])
     case .died(let node): plan.log.warning("node-died", "nothing is heard of a node any more", ["node": LogValue(node)])
@@ -248,6 +260,15 @@ final class ClusterDesk: LinkHost, GossipHost {
     case .forgotten(let node): links.disconnect(from: node)
     case .selfSuspected(let by): plan.log.debug("self-suspected", nil, ["by": LogValue(by)])
     }
+  }
+
+  /// Of several that are known by one address the one that started last answers there. To look for another would end the
+  /// link to it: for the one who answers it is the same node that links itself again.
+  private func link(to member: Member) {
+    let rivals = members.filter { $0.id != member.id && $0.address == member.address }
+    guard rivals.allSatisfy({ $0.profile.boot < member.profile.boot }) else { return }
+    for rival in rivals { links.disconnect(from: rival.id) }
+    links.connect(to: member.id, at: SocketAddress(member.address))
   }
 
   func gossipWantsSeeds() {

@@ -71,16 +71,20 @@ final class ClusterSockets: Sendable {
 struct ShardHolders: Sendable {
   let members: [NodeID]
   let replicas: Int
+  /// Not born of several: a node's own directory.
+  let isAlone: Bool
 
   init(_ certificate: BirthCertificate) {
     members = certificate.members
     replicas = min(certificate.terms.replicas, certificate.members.count)
+    isAlone = false
   }
 
   /// A node alone.
   init(alone node: NodeID) {
     members = [node]
     replicas = 1
+    isAlone = true
   }
 
   /// The voters of a shard; the first should lead.

@@ -50,6 +50,8 @@ struct NodeReport: Sendable {
     var id: ShardID
     var leads: Bool
     var isRefusing: Bool
+    /// Whether this replica leads, or hears from one that does.
+    var knowsLeader: Bool
     var term: UInt64
     var committed: UInt64
     var topics: UInt64
@@ -83,7 +85,7 @@ struct NodeReport: Sendable {
     buffer.append(littleEndian: UInt16(clamping: shards.count))
     for shard in shards {
       buffer.append(littleEndian: shard.id.value)
-      buffer.append(UInt8((shard.leads ? 1 : 0) | (shard.isRefusing ? 2 : 0)))
+      buffer.append(UInt8((shard.leads ? 1 : 0) | (shard.isRefusing ? 2 : 0) | (shard.knowsLeader ? 4 : 0)))
       buffer.append(littleEndian: shard.term)
       buffer.append(littleEndian: shard.committed)
       buffer.append(littleEndian: shard.topics)
@@ -143,7 +145,7 @@ struct ReportReader {
       else { return nil }
       report.shards.append(
         NodeReport.Shard(
-          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, term: term, committed: committed, topics: topics,
+          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, knowsLeader: flags & 4 != 0, term: term, committed: committed, topics: topics,
           situation: situation.told, json: json))
     }
     guard place == start + Int(length) else { return nil }

@@ -5,7 +5,6 @@ import Placement
 
 private let certificate = BirthCertificate(
   cluster: ClusterID(7), terms: BirthTerms(expect: 3, shards: 16, replicas: 3), members: [NodeID(1), NodeID(2), NodeID(3)])
-private let brokers = (1...3).map { BrokerRecord(id: NodeID($0), name: "b\($0)", address: "127.0.0.1:740\($0)", rack: "r") }
 
 /// The first byte says as what the rest is read.
 @_cdecl("LLVMFuzzerInitialize")
@@ -15,17 +14,16 @@ public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?)
       .propose(certificate), .confirm(ClusterID(7)), .refuse(ClusterID(7), .seesLower), .withdraw(ClusterID(7)), .start(certificate),
       .started(ClusterID(7)),
     ]
-    let birth = MetaBirth(cluster: ClusterID(7), replicas: 3, brokers: brokers, placement: [[NodeID(1), NodeID(2), NodeID(3)], [NodeID(2), NodeID(3), NodeID(1)]])
-    var born = MetaState()
-    _ = born.apply(.birth(birth))
-    let commands: [MetaCommand] = [
-      .birth(birth), .admit(brokers[0]), .drain(NodeID(1), true), .leave(NodeID(1)), .remove(NodeID(2)),
-      .assign(ShardID(0), ShardRecord(voters: [NodeID(1), NodeID(2)], learners: [NodeID(3)])),
+    var met = MetaState()
+    for command in [MetaCommand.drain(NodeID(1)), .leave(NodeID(2)), .leave(NodeID(3)), .remove(NodeID(3))] { try? met.apply(command) }
+    let orders: [PlacementOrder] = [
+      .step(.addLearner(ShardID(3), NodeID(1))), .step(.promote(ShardID(3), NodeID(1))), .step(.remove(ShardID(3), NodeID(1))),
+      .step(.transferLeadership(ShardID(3), to: NodeID(1))), .dismiss(NodeID(1)), .retire(term: 3, last: Offset(9)),
     ]
     var inputs = births.map { birth in [0] + written { birth.encode(into: &$0) } }
-    inputs += commands.map { command in [1] + written { command.encode(into: &$0) } }
-    inputs.append([2] + written { MetaState().encodeSnapshot(into: &$0) })
-    inputs.append([2] + written { born.encodeSnapshot(into: &$0) })
+    inputs += orders.map { order in [1] + written { order.encode(into: &$0) } }
+    inputs.append([2] + written { MetaState().encode(into: &$0) })
+    inputs.append([2] + written { met.encode(into: &$0) })
     inputs.append([3] + written { BirthRecord.born(certificate).encode(into: &$0) })
     return inputs
   }
@@ -42,14 +40,11 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard let message = try? BirthMessage(decoding: bytes.span.bytes) else { return 0 }
     insist(written { message.encode(into: &$0) } == bytes, "\(message) is written otherwise")
   case 1:
-    guard let command = try? MetaCommand(decoding: bytes.span.bytes) else { return 0 }
-    insist(written { command.encode(into: &$0) } == bytes, "\(command) is written otherwise")
-    var state = MetaState()
-    _ = state.apply(command)
+    guard let order = try? PlacementOrder(decoding: bytes.span.bytes, of: ShardID(3)) else { return 0 }
+    insist(written { order.encode(into: &$0) } == bytes, "\(order) is written otherwise")
   case 2:
-    guard let state = try? MetaState(decodingSnapshot: bytes.span.bytes) else { return 0 }
-    let again = written { state.encodeSnapshot(into: &$0) }
-    insist((try? MetaState(decodingSnapshot: again.span.bytes)) == state, "\(state) comes back otherwise")
+    guard let state = try? MetaState(decoding: bytes.span.bytes) else { return 0 }
+    insist(written { state.encode(into: &$0) } == bytes, "\(state) is written otherwise")
   default:
     guard let record = try? BirthRecord(decoding: bytes.span.bytes) else { return 0 }
     insist(written { record.encode(into: &$0) } == bytes, "\(record) is written otherwise")

@@ -1,0 +1,165 @@
+"""Brokers that come, go, die for good and come back empty, while messages flow."""
+
+import shutil
+import subprocess
+import unittest
+
+from harness.cluster import Cluster
+from harness.node import BINARY, Node, until
+from harness.witness import Witness
+
+
+def holdings(node):
+    """How many replicas each node holds, by name; those that only learn count too."""
+    status = node.status()
+    names = {each["id"]: each["name"] for each in status["nodes"] if each["state"] != "dead"}
+    held = {}
+    for shard in status["shards"]:
+        for replica in shard["replicas"]:
+            name = names.get(replica["node"], "gone")
+            held[name] = held.get(name, 0) + 1
+    return held
+
+
+def settled(node, names, replicas=48):
+    """Whether just these nodes hold everything, each its share, and all is well."""
+    held = holdings(node)
+    return (
+        set(held) == set(names) and sum(held.values()) == replicas and max(held.values()) - min(held.values()) <= 1
+        and node.status()["cluster"]["state"] == "healthy"
+    )
+
+
+def tidings(*arguments):
+    return subprocess.run([str(BINARY), *arguments], capture_output=True, text=True, timeout=90)
+
+
+class GrowthTests(unittest.TestCase):
+    def check(self, account):
+        self.assertTrue(account.is_good, f"{account}\n" + "\n".join(account.problems[:10]))
+
+    def test_one_comes_one_leaves(self):
+        """A fourth broker gets its share, and another leaves for good, while messages flow: nothing is lost or doubled"""
+        with Cluster(options=("--drain-window", "1s")) as cluster:
+            with Witness(cluster, ["grown/one", "grown/two"], rate=60, followers=3) as witness:
+                witness.progress()
+                newcomer = cluster.add("broker-4", "broker")
+                newcomer.start(wait=False)
+                edge = cluster.edges[0]
+                until(lambda: settled(edge, ["broker-1", "broker-2", "broker-3", "broker-4"]), 60, "every broker's having its share")
+                witness.progress()
+                leaving = cluster.brokers[1]
+                done = tidings("leave", "broker-2", "--url", edge.url)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("'broker-2' has left", done.stderr)
+                self.assertEqual(leaving.process.wait(20), 0)
+                until(lambda: settled(edge, ["broker-1", "broker-3", "broker-4"]), 30, "the others' holding everything")
+                witness.progress()
+                self.check(witness.finish())
+            # Its data is of no use to anybody any more, and must not come back.
+            leaving.start(wait=False)
+            self.assertEqual(leaving.process.wait(20), 1)
+            self.assertIn("has left its cluster for good", leaving.whole_log())
+
+    def test_dead_for_good(self):
+        """A broker that stays dead is replaced after the grace by one that has room; its return, as nobody, is harmless"""
+        with Cluster(options=("--replace-after", "3s")) as cluster:
+            newcomer = cluster.add("broker-4", "broker")
+            newcomer.start(wait=False)
+            edge = cluster.edges[0]
+            until(lambda: settled(edge, ["broker-1", "broker-2", "broker-3", "broker-4"]), 60, "every broker's having its share")
+            with Witness(cluster, ["mourned"], rate=60, followers=2) as witness:
+                witness.progress()
+                cluster.brokers[2].kill()
+                until(lambda: settled(edge, ["broker-1", "broker-2", "broker-4"]), 60, "the others' holding everything")
+                witness.progress()
+                # It has replicas that nobody counts on: it is told to delete them, and gets its share anew.
+                cluster.brokers[2].start(wait=False)
+                until(lambda: settled(edge, ["broker-1", "broker-2", "broker-3", "broker-4"]), 60, "every broker's having its share")
+                witness.progress()
+                self.check(witness.finish())
+
+    def test_emptied(self):
+        """A broker that comes back with an empty disk is a new one, and gets everything that the old one had"""
+        with Cluster() as cluster:
+            for number in range(50):
+                cluster.edges[0].publish(f"kept/{number % 7}", str(number))
+            lost = cluster.brokers[0]
+            before = {node["name"]: node["id"] for node in cluster.edges[0].status()["nodes"]}["broker-1"]
+            lost.kill()
+            shutil.rmtree(lost.data)
+            lost.start(wait=False)
+
+            def replaced():
+                shards = cluster.edges[0].status()["shards"]
+                return all(replica["node"] != before and replica["role"] == "voter" for shard in shards for replica in shard["replicas"])
+
+            # Without waiting for the grace: an empty disk under the old address means that the old one is no more.
+            until(lambda: replaced() and settled(cluster.edges[0], ["broker-1", "broker-2", "broker-3"]), 60, "its holding everything again")
+            for broker in cluster.brokers[1:]:
+                broker.kill()
+            cluster.brokers[1].start(wait=False)
+            until(lambda: cluster.edges[0].status()["cluster"]["state"] != "unavailable", 30, "two of three's being enough")
+            until(lambda: len(cluster.read_all("kept/#")) == 50, 20, "everything's being there")
+
+    def test_alone_no_more(self):
+        """What one node kept alone is on three when two others join it, and outlives the first"""
+        cluster = Cluster(brokers=1, edges=1)
+        first, edge = cluster.brokers[0], cluster.edges[0]
+        with Node() as alone:
+            for number in range(20):
+                alone.publish(f"before/{number % 3}", str(number))
+            alone.kill()
+            # The same directory, now with a place where others meet it.
+            shutil.copytree(alone.data, first.data)
+        with cluster:
+            others = [cluster.add(f"broker-{number}", "broker") for number in (2, 3)]
+            for other in others:
+                other.start(wait=False)
+            until(lambda: settled(edge, ["broker-1", "broker-2", "broker-3"]), 60, "each one's holding everything")
+            first.kill()
+            until(lambda: len(edge.json("/v1/events?topic=before/%23&since=earliest")["events"]) == 20, 30, "everything's being there")
+
+
+class WishTests(unittest.TestCase):
+    def test_drain_and_undo(self):
+        """A node that drains leads nothing, says so, sends its clients elsewhere and keeps its replicas; it can be undone"""
+        with Cluster(options=("--drain-window", "1s")) as cluster:
+            edge, drained = cluster.edges[0], cluster.brokers[0]
+            done = tidings("drain", "broker-1", "--url", edge.url)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            status = edge.status()
+            identity = next(node["id"] for node in status["nodes"] if node["name"] == "broker-1")
+            self.assertEqual([shard["id"] for shard in status["shards"] if shard["leader"] == identity], [])
+            self.assertEqual(holdings(edge)["broker-1"], 16)
+            self.assertEqual(drained.get("/readyz")[0], 503)
+            until(lambda: {node["name"]: node["state"] for node in edge.status()["nodes"]}["broker-1"] == "draining", 10, "its being shown")
+            edge.publish("meanwhile", "1")
+            self.assertEqual(tidings("drain", "--undo", identity, "--url", edge.url).returncode, 0)
+            until(lambda: any(shard["leader"] == identity for shard in edge.status()["shards"]), 30, "its leading again")
+            until(lambda: drained.get("/readyz")[0] == 200, 10, "its being ready")
+
+    def test_wishes_that_cannot_be(self):
+        """Each wish that cannot be is refused with what to do instead"""
+        with Cluster(brokers=1, edges=1) as cluster:
+            edge = cluster.edges[0]
+            status, _, body = edge.request("POST", "/v1/cluster/nodes/nobody/drain")
+            self.assertEqual(status, 404)
+            self.assertIn(b"GET /v1/cluster lists them", body)
+            status, _, body = edge.request("POST", "/v1/cluster/nodes/broker-1/leave")
+            self.assertEqual(status, 409)
+            self.assertIn(b"the only broker that stays", body)
+            self.assertEqual(edge.request("POST", "/v1/cluster/nodes/broker-1/dance")[0], 404)
+            self.assertEqual(edge.request("GET", "/v1/cluster/nodes/broker-1/leave")[0], 405)
+            failed = tidings("leave", "nobody", "--url", edge.url)
+            self.assertEqual(failed.returncode, 1)
+            self.assertIn("nobody", failed.stderr)
+            self.assertEqual(tidings("leave").returncode, 2)
+        with Node() as alone:
+            status, _, body = alone.request("POST", "/v1/cluster/nodes/x/drain")
+            self.assertEqual(status, 409)
+            self.assertIn(b"The node is alone", body)
+
+
+if __name__ == "__main__":
+    unittest.main()
