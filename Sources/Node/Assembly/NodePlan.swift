@@ -137,6 +137,8 @@ final class NodeBoard: Sendable {
 
   private let state = Mutex(State())
   private let draining = Atomic<Bool>(false)
+  private let stirrings = Atomic<UInt64>(0)
+  private let news = Atomic<UInt64>(0)
 
   func register(_ mailbox: Mailbox<NodeMail>, at index: Int) { state.withLock { $0.mailboxes[index] = mailbox } }
   func mailbox(at index: Int) -> Mailbox<NodeMail>? { state.withLock { $0.mailboxes[index] } }
@@ -172,5 +174,16 @@ final class NodeBoard: Sendable {
   var failure: String? { state.withLock { $0.failure } }
 
   var isDraining: Bool { draining.load(ordering: .relaxed) }
-  func beginDraining() { draining.store(true, ordering: .relaxed) }
+  func beginDraining() {
+    draining.store(true, ordering: .relaxed)
+    stir()
+  }
+
+  /// Something happened that others should hear of before the second is over: a leader moved, a node died.
+  func stir() { stirrings.add(1, ordering: .relaxed) }
+  var stirringCount: UInt64 { stirrings.load(ordering: .relaxed) }
+
+  /// The status tells of it now.
+  func tellNews() { news.add(1, ordering: .relaxed) }
+  var newsCount: UInt64 { news.load(ordering: .relaxed) }
 }

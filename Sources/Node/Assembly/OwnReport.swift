@@ -9,19 +9,21 @@ internal import Replica
 struct OwnReport {
   let plan: NodePlan
   let reports: [ReactorReport]
-  /// Nil leaves out what changes with time alone, to see whether anything else did.
-  let wall: WallTime?
+  let wall: WallTime
 
   private var shards: [ReplicaStatus] { reports.flatMap(\.shards).sorted { $0.shard < $1.shard } }
 
   func make() -> NodeReport {
-    var report = NodeReport(node: plan.node, json: node())
+    var report = NodeReport(node: plan.node, json: Bytes())
     report.connections = UInt64(reports.reduce(0) { $0 + $1.edge.connections.reduce(0, +) })
     report.published = UInt64(reports.reduce(0) { $0 + $1.edge.counters.published })
     report.delivered = UInt64(reports.reduce(0) { $0 + $1.edge.deliveredTotal })
     report.publishRate = tenths(\.published)
     report.deliverRate = tenths(\.delivered)
+    report.behind = UInt64(reports.reduce(0) { $0 + $1.edge.behind })
+    report.latencies = LatencyTable(reports.map(\.latencies))
     report.why = why
+    report.json = node(report)
     report.shards = shards.map { status in
       NodeReport.Shard(
         id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), term: status.raft.term,
@@ -57,14 +59,12 @@ struct OwnReport {
 
   // MARK: The node
 
-  private func node() -> Bytes {
+  private func node(_ report: NodeReport) -> Bytes {
     var buffer = ByteBuffer(capacity: 1024)
     var json = JSONWriter()
     var connections = [Int](repeating: 0, count: Transport.allCases.count)
-    var behind = 0
     for report in reports {
       for index in connections.indices { connections[index] += report.edge.connections[index] }
-      behind += report.edge.behind
     }
     json.beginObject(into: &buffer)
     json.member("id", plan.node.description, into: &buffer)
@@ -79,15 +79,15 @@ struct OwnReport {
       json.null(into: &buffer)
     }
     json.member("version", plan.edge.version, into: &buffer)
-    if let wall { json.member("uptime", Int((wall.milliseconds - plan.started.milliseconds) / 1000), into: &buffer) }
+    json.member("uptime", Int((wall.milliseconds - plan.started.milliseconds) / 1000), into: &buffer)
     json.member("incarnation", plan.clusterPlan?.incarnation ?? 1, into: &buffer)
     json.name("connections", into: &buffer)
     json.beginObject(into: &buffer)
-    for transport in Transport.allCases { json.member(name(of: transport), connections[transport.rawValue], into: &buffer) }
+    for transport in Transport.allCases { json.member(transport.label, connections[transport.rawValue], into: &buffer) }
     json.member("mqtt", 0, into: &buffer)
     json.member("total", connections.reduce(0, +), into: &buffer)
     json.endObject(into: &buffer)
-    json.member("behind", behind, into: &buffer)
+    json.member("behind", report.behind, into: &buffer)
     json.name("shards", into: &buffer)
     json.beginObject(into: &buffer)
     json.member("leader", shards.count { $0.isServing }, into: &buffer)
@@ -100,36 +100,9 @@ struct OwnReport {
     json.name("delivered", into: &buffer)
     json.double(Double(tenths(\.delivered)) / 10, into: &buffer)
     json.endObject(into: &buffer)
-    writeLatencies(&json, &buffer)
+    report.latencies.write(&json, &buffer)
     json.endObject(into: &buffer)
     return buffer.freeze()
-  }
-
-  private func name(of transport: Transport) -> StaticString {
-    switch transport {
-    case .http: "http"
-    case .sse: "sse"
-    case .ndjson: "ndjson"
-    case .webSocket: "websocket"
-    case .longPoll: "longpoll"
-    }
-  }
-
-  /// From commit to the socket, in milliseconds, for the transports that delivered anything.
-  private func writeLatencies(_ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
-    json.name("latency", into: &buffer)
-    json.beginObject(into: &buffer)
-    for transport in Transport.allCases {
-      var merged = LatencyHistogram()
-      for report in reports { merged.merge(report.edge.latencies[transport.rawValue]) }
-      guard let half = merged.percentile(0.5), let most = merged.percentile(0.99) else { continue }
-      json.name(name(of: transport), into: &buffer)
-      json.beginObject(into: &buffer)
-      json.member("p50", Int(half), into: &buffer)
-      json.member("p99", Int(most), into: &buffer)
-      json.endObject(into: &buffer)
-    }
-    json.endObject(into: &buffer)
   }
 
   // MARK: A shard

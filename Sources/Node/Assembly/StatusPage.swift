@@ -28,7 +28,7 @@ struct StatusPage {
   }
 
   /// Of all nodes that are heard from, this one first.
-  private var reports: [NodeReport] { [own] + peers.reports.filter { $0.node != own.node && peers.standing(of: $0.node) != .gone } }
+  private var reports: [NodeReport] { [own] + peers.reports.filter { $0.node != own.node && ![.gone, .dead].contains(peers.standing(of: $0.node)) } }
 
   /// Known by the gossip, but silent.
   private var unheard: [PeerView.Member] {
@@ -114,6 +114,10 @@ struct StatusPage {
     json.double(Double(sum(\.publishRate)) / 10, into: &buffer)
     json.name("deliverRate", into: &buffer)
     json.double(Double(sum(\.deliverRate)) / 10, into: &buffer)
+    json.member("behind", sum(\.behind), into: &buffer)
+    var latencies = LatencyTable()
+    for report in reports { latencies.merge(report.latencies) }
+    latencies.write(&json, &buffer)
     json.endObject(into: &buffer)
   }
 

@@ -18,15 +18,20 @@ struct PeerReports {
     reports[report.node] = (report, now)
   }
 
-  /// Reports in a row, each with its age: they are passed on.
-  mutating func take(_ bytes: Bytes, at now: Instant) {
+  /// Reports in a row, each with its age: they are passed on. True if one of them is of other leaders or other troubles
+  /// than the one before it.
+  @discardableResult
+  mutating func take(_ bytes: Bytes, at now: Instant) -> Bool {
     var reader = ReportReader(bytes)
+    var isNews = false
     while let (report, age) = reader.next() {
       let at = now.before(age)
       if let known = reports[report.node], known.at > at { continue }
       guard reports[report.node] != nil || reports.count < PeerReports.most else { continue }
+      isNews = isNews || reports[report.node].map { !report.tellsTheSame(as: $0.report) } ?? true
       reports[report.node] = (report, at)
     }
+    return isNews
   }
 
   /// All fresh ones, for another node.
@@ -67,6 +72,15 @@ struct NodeReport: Sendable {
   var deliverRate: UInt64 = 0
   var why: [String] = []
   var shards: [Shard] = []
+  /// Clients that read on at their own pace.
+  var behind: UInt64 = 0
+  var latencies = LatencyTable()
+
+  /// Whether nothing but numbers changed, which can wait for the next second.
+  func tellsTheSame(as other: NodeReport) -> Bool {
+    why == other.why && shards.count == other.shards.count
+      && zip(shards, other.shards).allSatisfy { $0.id == $1.id && $0.leads == $1.leads && $0.isRefusing == $1.isRefusing }
+  }
 
   func encode(age: TimeSpan, into buffer: inout ByteBuffer) {
     let start = buffer.count
@@ -86,6 +100,8 @@ struct NodeReport: Sendable {
       buffer.append(littleEndian: shard.topics)
       append(shard.json, to: &buffer)
     }
+    buffer.append(littleEndian: behind)
+    latencies.encode(into: &buffer)
     buffer.store(littleEndian: UInt32(buffer.count - start), at: start)
   }
 
@@ -128,8 +144,26 @@ struct ReportReader {
         NodeReport.Shard(
           id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, term: term, committed: committed, topics: topics, json: json))
     }
-    guard place == start + Int(length) else { return nil }
+    // What follows came later: older nodes do not tell it, and newer ones may tell more.
+    let end = start + Int(length)
+    guard place == end || (place < end && readLater(into: &report)), place <= end else { return nil }
+    place = end
     return (report, .milliseconds(Int(age)))
+  }
+
+  private mutating func readLater(into report: inout NodeReport) -> Bool {
+    guard let behind = number(8), let transports = number(1) else { return false }
+    report.behind = behind
+    for _ in 0..<transports {
+      guard let transport = number(1), let buckets = number(1) else { return false }
+      var counts: [UInt32] = []
+      for _ in 0..<buckets {
+        guard let count = number(4) else { return false }
+        counts.append(UInt32(count))
+      }
+      report.latencies.take(counts, of: Int(transport))
+    }
+    return true
   }
 
   private mutating func number(_ size: Int) -> UInt64? {
