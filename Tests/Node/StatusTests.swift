@@ -109,6 +109,7 @@ import Testing
     #expect(!isNews { $0.shards[0].committed = 9 })
     #expect(isNews { $0.shards[1].leads = true })
     #expect(isNews { $0.shards[0].isRefusing = true })
+    #expect(isNews { $0.shards[0].isShort = true })
     #expect(isNews { _ = $0.shards.removeLast() })
     #expect(isNews { $0.why = ["the disk is full"] })
   }

@@ -71,6 +71,9 @@ extension Route {
     case "/readyz": return get(.ready)
     case "/", "", "/index.html": return get(.page(.index))
     case "/tidings.js": return get(.page(.client))
+    case "/dashboard.js": return get(.page(.script))
+    case "/messages.js": return get(.page(.messages))
+    case "/dashboard.css": return get(.page(.style))
     case "/v1/echo" where diagnostics:
       if head.asksForWebSocket { return .echoSocket }
       return only("GET, HEAD, POST") { $0 == .get || $0 == .post || $0 == .head ? .echo : nil }
@@ -120,9 +123,4 @@ extension Route {
     default: true
     }
   }
-}
-
-enum WebPage: Equatable {
-  case index
-  case client
 }

@@ -26,7 +26,7 @@ struct OwnReport {
     report.json = node(report)
     report.shards = shards.map { status in
       NodeReport.Shard(
-        id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), term: status.raft.term,
+        id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), isShort: isShort(status), term: status.raft.term,
         committed: status.committed.value, topics: UInt64(status.topics), json: shard(status))
     }
     return report
@@ -148,12 +148,17 @@ struct OwnReport {
     if isRefusing(status) { return "stalled" }
     guard status.isServing else { return status.raft.leader == nil ? "electing" : "ok" }
     guard status.condition == .ok else { return "stalled" }
+    return isShort(status) ? "under-replicated" : "ok"
+  }
+
+  /// As only the leader can tell.
+  private func isShort(_ status: ReplicaStatus) -> Bool {
+    guard status.isServing, status.condition == .ok else { return false }
     let newest = status.raft.members.map(\.heardAt).max()
-    let isShort = status.raft.members.contains { member in
+    let isSilent = status.raft.members.contains { member in
       member.isVoter && member.node != plan.node && (newest.map { $0 - member.heardAt > OwnReport.silence } ?? false)
     }
-    let hasLearners = !status.raft.membership.learners.isEmpty
-    return isShort || hasLearners ? "under-replicated" : "ok"
+    return isSilent || !status.raft.membership.learners.isEmpty
   }
 
   /// What only the leader knows of the others is left out elsewhere.

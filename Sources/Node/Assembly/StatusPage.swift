@@ -61,6 +61,8 @@ struct StatusPage {
     if missing > 0 { why.append("nothing is known of \(missing) shards: no broker that holds them is heard from") }
     let leaderless = plan.isBorn ? shards.count { !$0.leads } : 0
     if leaderless > 0 { why.append("\(leaderless) shards have no leader that is heard from") }
+    let short = shards.count { $0.leads && $0.isShort }
+    if short > 0 { why.append(short == 1 ? "1 shard lacks a replica" : "\(short) shards lack a replica") }
     if !plan.isBorn { why.append(plan.board.birthStatus) }
     let refusing = shards.count { $0.leads && $0.isRefusing } + leaderless + missing
     let state = !plan.isBorn || refusing == plan.shardCount ? "unavailable" : why.isEmpty ? "healthy" : "degraded"

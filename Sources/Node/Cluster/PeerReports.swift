@@ -54,6 +54,8 @@ struct NodeReport: Sendable {
     var id: ShardID
     var leads: Bool
     var isRefusing: Bool
+    /// Its leader misses a replica.
+    var isShort = false
     var term: UInt64
     var committed: UInt64
     var topics: UInt64
@@ -79,7 +81,7 @@ struct NodeReport: Sendable {
   /// Whether nothing but numbers changed, which can wait for the next second.
   func tellsTheSame(as other: NodeReport) -> Bool {
     why == other.why && shards.count == other.shards.count
-      && zip(shards, other.shards).allSatisfy { $0.id == $1.id && $0.leads == $1.leads && $0.isRefusing == $1.isRefusing }
+      && zip(shards, other.shards).allSatisfy { $0.id == $1.id && $0.leads == $1.leads && $0.isRefusing == $1.isRefusing && $0.isShort == $1.isShort }
   }
 
   func encode(age: TimeSpan, into buffer: inout ByteBuffer) {
@@ -94,7 +96,7 @@ struct NodeReport: Sendable {
     buffer.append(littleEndian: UInt16(clamping: shards.count))
     for shard in shards {
       buffer.append(littleEndian: shard.id.value)
-      buffer.append(UInt8((shard.leads ? 1 : 0) | (shard.isRefusing ? 2 : 0)))
+      buffer.append(UInt8((shard.leads ? 1 : 0) | (shard.isRefusing ? 2 : 0) | (shard.isShort ? 4 : 0)))
       buffer.append(littleEndian: shard.term)
       buffer.append(littleEndian: shard.committed)
       buffer.append(littleEndian: shard.topics)
@@ -142,7 +144,8 @@ struct ReportReader {
       else { return nil }
       report.shards.append(
         NodeReport.Shard(
-          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, term: term, committed: committed, topics: topics, json: json))
+          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, isShort: flags & 4 != 0, term: term, committed: committed, topics: topics,
+          json: json))
     }
     // What follows came later: older nodes do not tell it, and newer ones may tell more.
     let end = start + Int(length)
