@@ -170,7 +170,8 @@ function showTotals(totals) {
   say(byId("behind"), totals.behind > 0 ? `${count(totals.behind)} behind` : "nobody behind");
   byId("behind").classList.toggle("alarm", totals.behind > 0);
   say(byId("latency"), duration(slowest?.[1].p99));
-  say(byId("latency-note"), slowest ? `p50 ${duration(slowest[1].p50)} · ${TRANSPORTS[slowest[0]] ?? slowest[0]}` : "nothing delivered lately");
+  say(byId("latency-note"), slowest ? `p50 ${duration(slowest[1].p50)}` : "nothing delivered lately");
+  say(byId("latency-over"), slowest ? ` · ${TRANSPORTS[slowest[0]] ?? slowest[0]}` : "");
   for (const name of ["publish", "deliver", "client", "latency"]) curve(byId(`${name}-spark`), name, now);
 }
 
@@ -250,7 +251,7 @@ function showNodes(nodes, here, hues) {
       cell.classList.toggle("late", FIGURES[place][0] === "Behind" && node.behind > 0);
     });
     const split = Object.entries(TRANSPORTS).filter(([kind]) => node.connections?.[kind] > 0);
-    say(row.querySelector(".split"), split.map(([kind, label]) => `${count(node.connections[kind])} ${label}`).join(" · "));
+    say(row.querySelector(".split"), split.map(([kind, label]) => `${count(node.connections[kind])}\u00a0${label}`).join(" · "));
   });
 }
 

@@ -7,14 +7,18 @@ struct LatencyWindow {
   static let steps = 6
 
   /// By transport, oldest first.
-  private var kept: [[LatencyHistogram]] = []
+  private var kept: [[LatencyHistogram]]
   private var keptAt: Instant
 
-  init(at now: Instant) { keptAt = now }
+  /// At the start, when nothing has been recorded.
+  init(at now: Instant, transports: Int) {
+    kept = [[LatencyHistogram](repeating: LatencyHistogram(), count: transports)]
+    keptAt = now
+  }
 
   /// At least once a second, with all that was recorded since the start.
   mutating func sample(_ latencies: @autoclosure () -> [LatencyHistogram], at now: Instant) {
-    guard kept.isEmpty || now - keptAt >= Self.step else { return }
+    guard now - keptAt >= Self.step else { return }
     keptAt = now
     kept.append(latencies())
     if kept.count > Self.steps { kept.removeFirst() }
@@ -22,7 +26,6 @@ struct LatencyWindow {
 
   /// Of what was recorded since the start, what is recent.
   func recent(of latencies: [LatencyHistogram]) -> [LatencyHistogram] {
-    guard let oldest = kept.first else { return latencies }
-    return zip(latencies, oldest).map { $0.since($1) }
+    zip(latencies, kept[0]).map { $0.since($1) }
   }
 }

@@ -78,7 +78,7 @@ final class NodeReactor: ReactorApplication {
     self.loop = loop
     index = loop.index
     lastSecond = loop.now
-    window = LatencyWindow(at: loop.now)
+    window = LatencyWindow(at: loop.now, transports: Transport.allCases.count)
     newsDesk = NewsDesk(at: loop.now)
     outgoing = [[NodeMail]](repeating: [], count: plan.reactors)
   }
