@@ -42,7 +42,7 @@ let rooms: [Room] = [
   Room(name: "Reactor", kind: .shell, imports: ["Core", "CLinux"]),
   Room(name: "Links", kind: .shell, imports: ["Core", "Gossip", "Sealing", "Wire", "Reactor"]),
   Room(name: "Disks", kind: .shell, imports: ["Core", "Journal", "CLinux"]),
-  Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Raft", "Shard", "Replica", "Reactor", "Disks"]),
+  Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Raft", "Shard", "Replica", "Placement", "Reactor", "Disks"]),
   Room(
     name: "Edge", kind: .shell,
     imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "Security", "Feeds", "Reactor"]),

@@ -35,7 +35,11 @@ package() {
   local command="$1"
   shift
   command -v swift >/dev/null || fail "there is no 'swift' on the PATH; Tidings needs Swift 6.3 (swift.org/install)"
-  swift "$command" --package-path "$root" --scratch-path "$root/.build" --cache-path "$root/.build/cache" \
+  # Every call of the compiler leaves an empty directory where temporary files are. Those of an hour ago are nobody's.
+  local temporary="$root/.build/tmp"
+  mkdir -p "$temporary"
+  find "$temporary" -maxdepth 1 -name 'TemporaryDirectory.*' -mmin +60 -exec rm -rf {} +
+  TMPDIR="$temporary" swift "$command" --package-path "$root" --scratch-path "$root/.build" --cache-path "$root/.build/cache" \
     --config-path "$root/.build/configuration" --security-path "$root/.build/security" \
     --explicit-target-dependency-import-check error "$@"
 }

@@ -3,6 +3,7 @@ public import Disks
 public import Feeds
 internal import Journal
 internal import Raft
+public import Placement
 public import Replica
 
 /// Hosts the shards assigned to one reactor: hands them requests and completions, and carries out what they want.
@@ -15,36 +16,43 @@ public import Replica
 /// turns and ticks until `isClosed`.
 public final class BrokerReactor {
   private let shards: [ShardID]
-  private let store: BrokerStore
-  private let settings: BrokerSettings
-  private let postToSelf: @Sendable (BrokerMail) -> Void
+  let store: BrokerStore
+  let settings: BrokerSettings
+  let postToSelf: @Sendable (BrokerMail) -> Void
   private let postToEdge: (EdgeID, [ShardReply]) -> Void
   private let postToPeer: (NodeID, ShardID, ReplicaMessage) -> Void
-  private let onFact: (ShardID, ReplicaFact) -> Void
-  private var hosted: [HostedShard] = []
+  let postOrder: (NodeID, ShardID, PlacementOrder) -> Void
+  let onFact: (ShardID, ReplicaFact) -> Void
+  var hosted: [HostedShard] = []
   /// By shard number; nil where the shard is another reactor's.
-  private var byNumber: [HostedShard?] = []
+  var byNumber: [HostedShard?] = []
   /// Those that had something to do in this turn.
-  private var dirty: [HostedShard] = []
+  var dirty: [HostedShard] = []
   private var outbox: [(edge: EdgeID, replies: [ShardReply])] = []
-  private var output = ReplicaOutput()
+  var output = ReplicaOutput()
+  let journals: JournalGroup
+  /// What this turn's shards want of their journals.
+  private var wanted: [JournalBatches] = []
   private let seed: UInt64
-  private var isClosing = false
-  private var lastBalanceAt = Instant.zero
-  /// Whether another broker can be talked to.
-  public var isThere: (NodeID) -> Bool = { _ in false }
+  var isClosing = false
+  /// What becomes of replicas here while the node runs; called on this reactor's thread.
+  public var onMove: (ShardID, ShardMove) -> Void = { _, _ in }
+  /// Given up, and not gone from the disk yet.
+  var leaving: Set<ShardID> = []
 
   /// - Parameters:
   ///   - shards: those this reactor owns.
   ///   - postToSelf: puts mail into this reactor's own mailbox; called on disk threads.
   ///   - postToEdge: called on this reactor's thread, at most once per edge and turn.
   ///   - postToPeer: called on this reactor's thread, in order for each peer.
+  ///   - postOrder: the same, of what placement wants.
   ///   - onFact: called on this reactor's thread.
   public init(
     shards: [ShardID], store: BrokerStore, settings: BrokerSettings, seed: UInt64,
     postToSelf: @escaping @Sendable (BrokerMail) -> Void,
     postToEdge: @escaping (EdgeID, [ShardReply]) -> Void,
     postToPeer: @escaping (NodeID, ShardID, ReplicaMessage) -> Void,
+    postOrder: @escaping (NodeID, ShardID, PlacementOrder) -> Void,
     onFact: @escaping (ShardID, ReplicaFact) -> Void
   ) {
     self.shards = shards
@@ -54,21 +62,24 @@ public final class BrokerReactor {
     self.postToSelf = postToSelf
     self.postToEdge = postToEdge
     self.postToPeer = postToPeer
+    self.postOrder = postOrder
     self.onFact = onFact
+    journals = store.journals.group { answers in postToSelf(.written(answers)) }
   }
 
   /// Opens all shards, one after another; reactors open theirs in parallel. Before the first mail.
   public func open(at now: Instant) throws(BrokerError) {
-    for id in shards {
-      let shard = try open(id, at: now)
-      hosted.append(shard)
-      while byNumber.count <= id.index { byNumber.append(nil) }
-      byNumber[id.index] = shard
-      takeOutput(of: shard)
-    }
+    for id in shards { host(try open(id, at: now)) }
   }
 
-  private func open(_ id: ShardID, at now: Instant) throws(BrokerError) -> HostedShard {
+  func host(_ shard: HostedShard) {
+    hosted.append(shard)
+    while byNumber.count <= shard.id.index { byNumber.append(nil) }
+    byNumber[shard.id.index] = shard
+    takeOutput(of: shard)
+  }
+
+  func open(_ id: ShardID, isNewHere: Bool = false, at now: Instant) throws(BrokerError) -> HostedShard {
     let directory: DirectoryHandle
     do throws(DataDirectoryError) {
       directory = try store.directory.shard(id)
@@ -78,15 +89,15 @@ public final class BrokerReactor {
     replicaSettings.waitsForDisk = store.durability == .fsync
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
-    replicaSettings.mayBeNew = settings.mayBeNew
-    if let holders = settings.holders { replicaSettings.members = Membership(voters: holders(id)) }
+    if let holders = settings.holders { replicaSettings.members = Membership(voters: isNewHere ? [] : holders(id)) }
+    var journal = settings.journal
+    if isNewHere { journal.mayBeNew = true }
     let replica: ShardReplica
     do throws(ReplicaOpenError) {
-      replica = try ShardReplica.open(replicaSettings, journal: settings.journal, disk: &disk, seed: seed ^ UInt64(id.value), at: now, into: &output)
+      replica = try ShardReplica.open(replicaSettings, journal: journal, disk: &disk, seed: seed ^ UInt64(id.value), at: now, into: &output)
     } catch { throw .shard(id, error) }
-    let post = postToSelf
-    let port = store.journals.attach(directory) { answers in post(.written(id, answers)) }
-    return HostedShard(id: id, replica: replica, directory: directory, port: port)
+    journals.attach(directory, as: id.index)
+    return HostedShard(id: id, replica: replica, directory: directory)
   }
 
   public func receive(_ mail: BrokerMail, at now: Instant, wall: WallTime) {
@@ -96,23 +107,17 @@ public final class BrokerReactor {
       shard.replica.receive(request, at: now, wall: wall, into: &output)
       takeOutput(of: shard)
     case .message(let id, let node, let message):
-      // A member that is yet to hear of its shard's new members may still write to this node.
-      guard let shard = shard(id) else { return }
+      guard let shard = shard(id) ?? newMember(id, hearing: message, at: now) else { return }
       shard.replica.receive(message, from: node, at: now, into: &output)
       takeOutput(of: shard)
+    case .order(let id, let order): carryOut(order, of: id, at: now)
+    case .removed(let id, let problem):
+      leaving.remove(id)
+      if let problem { onMove(id, .trouble("\(problem)")) }
     case .forget(let edges):
       for shard in hosted { for edge in edges { shard.replica.forget(edge) } }
-    case .written(let id, let answers):
-      guard let shard = shard(id) else { return }
-      shard.outstanding -= answers.count
-      for answer in answers {
-        if let error = answer.error {
-          shard.replica.failed(answer.ticket, error, at: now, into: &output)
-        } else {
-          shard.replica.completed(answer.ticket, at: now, into: &output)
-        }
-      }
-      takeOutput(of: shard)
+    case .written(let journals):
+      for each in journals { take(each, at: now) }
     case .readDone(let id, let ticket, let result):
       guard let shard = shard(id) else { return }
       shard.replica.readCompleted(ticket, result, at: now, wall: wall, into: &output)
@@ -120,7 +125,20 @@ public final class BrokerReactor {
     }
   }
 
-  /// Hands out what gathered in this turn: per shard one submission to its journal thread, per edge one post.
+  private func take(_ written: JournalAnswers, at now: Instant) {
+    guard let shard = byNumber[written.journal] else { return }
+    shard.outstanding -= written.answers.count
+    for answer in written.answers {
+      if let error = answer.error {
+        shard.replica.failed(answer.ticket, error, at: now, into: &output)
+      } else {
+        shard.replica.completed(answer.ticket, at: now, into: &output)
+      }
+    }
+    takeOutput(of: shard)
+  }
+
+  /// Hands out what gathered in this turn: one submission to the journal thread, per edge one post.
   public func turnEnds(at now: Instant, wall: WallTime) {
     for shard in dirty {
       shard.replica.turnEnds(at: now, wall: wall, into: &output)
@@ -129,6 +147,8 @@ public final class BrokerReactor {
       shard.isDirty = false
     }
     dirty.removeAll(keepingCapacity: true)
+    journals.submit(wanted)
+    wanted.removeAll(keepingCapacity: true)
     for (edge, replies) in outbox { postToEdge(edge, replies) }
     outbox.removeAll(keepingCapacity: true)
   }
@@ -139,21 +159,6 @@ public final class BrokerReactor {
       shard.replica.tick(at: now, wall: wall, into: &output)
       takeOutput(of: shard)
     }
-    guard settings.holders != nil, now - lastBalanceAt >= BrokerReactor.balanceEvery else { return }
-    lastBalanceAt = now
-    for shard in hosted { handBack(shard, at: now) }
-  }
-
-  /// How often leaders look whether another should lead.
-  private static let balanceEvery = TimeSpan.seconds(5)
-
-  /// Leadership goes to the first holder when it is there and has the log, so that every broker leads its share.
-  private func handBack(_ shard: HostedShard, at now: Instant) {
-    guard !isClosing, let first = settings.holders?(shard.id).first, first != store.directory.identity.node, isThere(first) else { return }
-    let status = shard.replica.status
-    guard status.isServing, status.raft.membership.isVoter(first) else { return }
-    _ = shard.replica.transferLeadership(to: first, at: now, into: &output)
-    takeOutput(of: shard)
   }
 
   /// Hands leadership of everything here to others; it takes a few turns.
@@ -178,9 +183,9 @@ public final class BrokerReactor {
 
   public var statuses: [ReplicaStatus] { hosted.map { $0.replica.status } }
 
-  private func shard(_ id: ShardID) -> HostedShard? { id.index < byNumber.count ? byNumber[id.index] : nil }
+  func shard(_ id: ShardID) -> HostedShard? { id.index < byNumber.count ? byNumber[id.index] : nil }
 
-  private func takeOutput(of shard: HostedShard) {
+  func takeOutput(of shard: HostedShard) {
     if !shard.isDirty {
       shard.isDirty = true
       dirty.append(shard)
@@ -198,28 +203,7 @@ public final class BrokerReactor {
 
   /// The shard is not here; whoever holds it knows who leads it.
   private func refuse(_ request: ShardRequest, of id: ShardID) {
-    let refusal = Refusal.notLeader(settings.holders?(id).first)
-    let edge: EdgeID
-    let reply: ShardReply
-    switch request {
-    case .publish(let batch):
-      edge = batch.edge
-      let waiting = batch.entries.filter(\.wantsAnswer)
-      reply = .published(id, waiting.map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) })
-    case .read(let request):
-      edge = request.edge
-      reply = .read(ReadReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
-    case .history(let request):
-      edge = request.edge
-      reply = .history(HistoryReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
-    case .consumer(let request):
-      edge = request.edge
-      reply = .consumer(ConsumerReply(shard: id, ticket: request.ticket, result: .failure(refusal)))
-    case .interest(let change):
-      edge = change.edge
-      reply = .feedEnded(id, refusal)
-    }
-    add(reply, for: edge)
+    add(request.refused(.notLeader(nil), by: id), for: request.edge)
   }
 
   private func add(_ reply: ShardReply, for edge: EdgeID) {
@@ -233,7 +217,7 @@ public final class BrokerReactor {
   private func submit(_ shard: HostedShard) {
     if !shard.batches.isEmpty {
       shard.outstanding += shard.batches.count
-      shard.port.submit(shard.batches)
+      wanted.append(JournalBatches(journal: shard.id.index, batches: shard.batches))
       shard.batches.removeAll()
     }
     let post = postToSelf

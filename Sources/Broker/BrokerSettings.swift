@@ -8,10 +8,8 @@ public struct BrokerSettings: Sendable {
   /// Recent batches that each shard keeps in memory.
   public var recentTailBytes = 4 << 20
 
-  /// Who holds a shard at its birth; the first should lead it. nil: this node alone.
+  /// Who holds a shard at its birth; nil: this node alone. Of no node where the disk, or the shard's leader, must tell.
   public var holders: (@Sendable (ShardID) -> [NodeID])?
-  /// Whether an empty directory may be that of a shard that was never here.
-  public var mayBeNew = true
 
   public init() {}
 }

@@ -10,7 +10,6 @@ final class HostedShard {
   let id: ShardID
   var replica: ShardReplica
   let directory: DirectoryHandle
-  let port: JournalPort
   var batches: [DiskBatch] = []
   var reads: [ReplicaRead] = []
   /// Batches handed to the journal thread and not answered yet.
@@ -18,10 +17,9 @@ final class HostedShard {
   var isDirty = false
   var hasClosed = false
 
-  init(id: ShardID, replica: consuming ShardReplica, directory: DirectoryHandle, port: JournalPort) {
+  init(id: ShardID, replica: consuming ShardReplica, directory: DirectoryHandle) {
     self.id = id
     self.replica = replica
     self.directory = directory
-    self.port = port
   }
 }

@@ -20,9 +20,22 @@ public struct ByteKeyTable<Value> {
     }
   }
 
+  /// The low half is an index into `entries` plus one, 0 for nobody; the high half is the low half of its hash, so that an
+  /// entry is not touched to see that it is another's.
+  @usableFromInline struct Place {
+    @usableFromInline var bits: UInt64
+
+    @inlinable init(hash: UInt64, number: Int) { bits = hash << 32 | UInt64(UInt32(truncatingIfNeeded: number)) }
+
+    @inlinable static var empty: Place { Place(hash: 0, number: 0) }
+
+    @inlinable var number: Int { Int(UInt32(truncatingIfNeeded: bits)) }
+    @inlinable var hash: UInt64 { bits >> 32 }
+    @inlinable var isEmpty: Bool { number == 0 }
+  }
+
   @usableFromInline var entries: [Entry] = []
-  /// Index into `entries` plus one; 0 is an empty place.
-  @usableFromInline var places: [UInt32] = []
+  @usableFromInline var places: [Place] = []
   @usableFromInline var keys: [UInt8] = []
   @usableFromInline var wastedKeyBytes = 0
 
@@ -38,13 +51,21 @@ public struct ByteKeyTable<Value> {
   @inlinable func place(of key: UnsafeRawBufferPointer, scope: UInt32, hash: UInt64) -> Int? {
     guard !places.isEmpty else { return nil }
     let mask = places.count - 1
+    let low = UInt64(UInt32(truncatingIfNeeded: hash))
     var place = Int(truncatingIfNeeded: hash) & mask
     while true {
-      let index = Int(places[place])
-      if index == 0 { return nil }
-      let entry = entries[index - 1]
-      if entry.hash == hash, entry.scope == scope, Int(entry.length) == key.count, matches(entry.start, key) { return place }
+      let candidate = places[place]
+      if candidate.isEmpty { return nil }
+      if candidate.hash == low, isEntry(candidate.number - 1, key, scope: scope, hash: hash) { return place }
       place = (place + 1) & mask
+    }
+  }
+
+  @inlinable func isEntry(_ index: Int, _ key: UnsafeRawBufferPointer, scope: UInt32, hash: UInt64) -> Bool {
+    entries.withUnsafeBufferPointer { entries in
+      // Not the whole entry: a copy would hold on to what the value refers to.
+      entries[index].hash == hash && entries[index].scope == scope && Int(entries[index].length) == key.count
+        && matches(entries[index].start, key)
     }
   }
 
@@ -70,7 +91,7 @@ public struct ByteKeyTable<Value> {
   /// The entry's index, good until the next removal.
   @inlinable public func index(of key: UnsafeRawBufferPointer, scope: UInt32 = 0) -> Int? {
     guard let place = place(of: key, scope: scope, hash: Self.hash(key, scope)) else { return nil }
-    return Int(places[place]) - 1
+    return places[place].number - 1
   }
 
   @inlinable public subscript(key: UnsafeRawBufferPointer) -> Value? {
@@ -96,7 +117,7 @@ public struct ByteKeyTable<Value> {
     _ key: UnsafeRawBufferPointer, scope: UInt32 = 0, default value: @autoclosure () -> Value
   ) -> (index: Int, inserted: Bool) {
     let hash = Self.hash(key, scope)
-    if let place = place(of: key, scope: scope, hash: hash) { return (Int(places[place]) - 1, false) }
+    if let place = place(of: key, scope: scope, hash: hash) { return (places[place].number - 1, false) }
     if (entries.count + 1) * 4 > places.count * 3 { rehash(places: Swift.max(16, places.count * 2)) }
     let start = keys.count
     keys.append(contentsOf: key)
@@ -105,22 +126,26 @@ public struct ByteKeyTable<Value> {
     return (entries.count - 1, true)
   }
 
-  @usableFromInline mutating func settle(_ number: Int) {
+  @usableFromInline mutating func settle(_ number: Int) { settle(Place(hash: entries[number - 1].hash, number: number)) }
+
+  private mutating func settle(_ settling: Place) {
     let mask = places.count - 1
-    var place = Int(truncatingIfNeeded: entries[number - 1].hash) & mask
-    while places[place] != 0 { place = (place + 1) & mask }
-    places[place] = UInt32(number)
+    var place = Int(truncatingIfNeeded: settling.hash) & mask
+    while !places[place].isEmpty { place = (place + 1) & mask }
+    places[place] = settling
   }
 
+  /// A table has fewer than 2³² places, so what a place holds of its hash says where it belongs.
   @usableFromInline mutating func rehash(places newCount: Int) {
-    places = [UInt32](repeating: 0, count: newCount)
-    for number in 0..<entries.count { settle(number + 1) }
+    let before = places
+    places = [Place](repeating: .empty, count: newCount)
+    for place in before where !place.isEmpty { settle(place) }
   }
 
   /// Removes the key's entry; the last entry takes its index.
   @discardableResult public mutating func remove(_ key: UnsafeRawBufferPointer, scope: UInt32 = 0) -> Value? {
     guard let place = place(of: key, scope: scope, hash: Self.hash(key, scope)) else { return nil }
-    let index = Int(places[place]) - 1
+    let index = places[place].number - 1
     vacate(place)
     let removed = entries[index]
     wastedKeyBytes += Int(removed.length)
@@ -129,8 +154,8 @@ public struct ByteKeyTable<Value> {
       let moved = entries[last]
       let mask = places.count - 1
       var movedPlace = Int(truncatingIfNeeded: moved.hash) & mask
-      while Int(places[movedPlace]) != last + 1 { movedPlace = (movedPlace + 1) & mask }
-      places[movedPlace] = UInt32(index + 1)
+      while places[movedPlace].number != last + 1 { movedPlace = (movedPlace + 1) & mask }
+      places[movedPlace] = Place(hash: moved.hash, number: index + 1)
       entries[index] = moved
     }
     entries.removeLast()
@@ -143,15 +168,15 @@ public struct ByteKeyTable<Value> {
     let mask = places.count - 1
     var hole = emptied
     var place = (hole + 1) & mask
-    while places[place] != 0 {
-      let ideal = Int(truncatingIfNeeded: entries[Int(places[place]) - 1].hash) & mask
+    while !places[place].isEmpty {
+      let ideal = Int(truncatingIfNeeded: places[place].hash) & mask
       if (place - ideal) & mask >= (place - hole) & mask {
         places[hole] = places[place]
         hole = place
       }
       place = (place + 1) & mask
     }
-    places[hole] = 0
+    places[hole] = .empty
   }
 
   private mutating func compactKeys() {

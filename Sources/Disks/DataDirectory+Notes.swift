@@ -7,6 +7,8 @@ extension DataDirectory {
     case birth
     /// Every shard it holds was there once: one that is empty now has lost something.
     case made
+    /// Which shards it holds, once that is not what its birth says any more.
+    case holds
   }
 
   /// nil when it was never written.

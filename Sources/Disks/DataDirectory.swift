@@ -10,6 +10,7 @@ public import Journal
 /// lock        who holds it now
 /// birth       what it has promised of a cluster's birth
 /// made        that every shard was there once
+/// holds       which shards are held here
 /// shards/0/…  one journal each
 /// group-0.log what its journal threads wrote last, while a node runs or after it was cut off
 /// ```
@@ -125,6 +126,8 @@ public enum DataDirectoryError: Error, Hashable, Sendable {
   case otherFormat(String, found: String)
   /// The identity is missing or altered.
   case damagedIdentity(String)
+  /// The list of shards that are held here cannot be read.
+  case damagedHoldings(String)
   /// A group log holds what is acknowledged and in no journal, and cannot be read.
   case damagedGroupLog(String, String, GroupLogDamage)
   /// The system refuses.
@@ -142,6 +145,9 @@ extension DataDirectoryError: CustomStringConvertible {
       "data directory \(path) has format '\(found.prefix(40).split(separator: "\n").first ?? "")', this version reads 'tidings 1'"
     case .damagedIdentity(let path):
       "the identity file in data directory \(path) is missing or damaged; restore it, or start anew with an empty directory"
+    case .damagedHoldings(let path):
+      "the file 'holds' in data directory \(path) is damaged; write into it the numbers of the shards that lie in its folder 'shards', in one"
+        + " line with a space between them, or start anew with an empty directory"
     case .damagedGroupLog(let path, let name, let damage):
       "\(name) in data directory \(path) is damaged: \(damage); it holds acknowledged messages that are nowhere else, and nothing"
         + " was altered: restore the directory, or start anew with an empty one, or remove \(name) to do without them"

@@ -52,6 +52,12 @@ public final class DirectoryHandle: Sendable {
     throw DiskError(errno: errno, "delete", name)
   }
 
+  /// Removes the directory, which must be empty.
+  func removeItself() throws(DiskError) {
+    guard rmdir(path) != 0, errno != ENOENT else { return }
+    throw DiskError(errno: errno, "delete", path)
+  }
+
   /// The file holds these bytes, durably, or what it held before.
   func replace(_ name: String, with parts: [UnsafeRawBufferPointer], durable: Bool) throws(DiskError) {
     let temporary = name + Self.temporarySuffix

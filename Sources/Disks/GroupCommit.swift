@@ -12,13 +12,22 @@ internal import Journal
 struct GroupCommit<Files: GroupLogFiles> {
   typealias Shard = ShardWriter<Files.ShardDisk>
 
+  private struct Attached {
+    var writer: Shard
+    var listener: JournalListener
+  }
+
   private let durability: Durability
   private let settings: GroupLogSettings
   private let files: Files?
   private let logName: String
-  private var shards: [Int: Shard] = [:]
+  private var journals: [JournalKey: Attached] = [:]
   /// Those with batches in this round.
   private var round: [Shard] = []
+  /// The same, as their listeners know them.
+  private var roundKeys: [JournalKey] = []
+  /// What is told at the end of the round, by group.
+  private var told: [(listener: JournalListener, answers: [JournalAnswers])] = []
 
   private var log: GroupLog<Files.Log>?
   /// Those with files in the log's epoch.
@@ -50,22 +59,27 @@ struct GroupCommit<Files: GroupLogFiles> {
     }
   }
 
-  mutating func attach(_ number: Int, _ shard: Shard) {
-    shards[number] = shard
+  mutating func attach(_ key: JournalKey, _ shard: Shard, for listener: JournalListener) {
+    journals[key] = Attached(writer: shard, listener: listener)
     if let id = shard.shard, ended.contains(id), let logFailure { shard.die(of: logFailure) }
   }
 
-  mutating func detach(_ number: Int) {
-    guard let shard = shards.removeValue(forKey: number) else { return }
-    commit([shard])
-    shard.finishRound()
+  mutating func detach(_ key: JournalKey) {
+    guard let attached = journals[key] else { return }
+    commit([attached.writer])
+    gatherAnswers(of: key)
+    tell()
+    journals[key] = nil
     // Whoever opens this journal next may alter its files as they like.
-    if !shard.logged.isEmpty { checkpoint() }
+    if !attached.writer.logged.isEmpty { checkpoint() }
   }
 
-  mutating func carryOut(_ batches: [DiskBatch], for number: Int) {
-    guard let shard = shards[number] else { return }
-    if shard.answers.isEmpty { round.append(shard) }
+  mutating func carryOut(_ batches: [DiskBatch], for key: JournalKey) {
+    guard let shard = journals[key]?.writer else { return }
+    if shard.answers.isEmpty {
+      round.append(shard)
+      roundKeys.append(key)
+    }
     for batch in batches { carryOut(batch, for: shard) }
   }
 
@@ -102,9 +116,27 @@ struct GroupCommit<Files: GroupLogFiles> {
   mutating func finishRound(at now: Instant) {
     self.now = now
     commit(round)
-    for shard in round { shard.finishRound() }
+    for key in roundKeys { gatherAnswers(of: key) }
+    tell()
     round.removeAll(keepingCapacity: true)
+    roundKeys.removeAll(keepingCapacity: true)
     if !inLog.isEmpty, now - paidAt >= settings.checkpointAfter { checkpoint() }
+  }
+
+  private mutating func gatherAnswers(of key: JournalKey) {
+    // One that was detached within its round was answered then.
+    guard let attached = journals[key], !attached.writer.answers.isEmpty else { return }
+    let answers = JournalAnswers(journal: key.journal, answers: attached.writer.finishRound())
+    if let known = told.firstIndex(where: { $0.listener === attached.listener }) {
+      told[known].answers.append(answers)
+    } else {
+      told.append((attached.listener, [answers]))
+    }
+  }
+
+  private mutating func tell() {
+    for (listener, answers) in told { listener.answered(answers) }
+    told.removeAll(keepingCapacity: true)
   }
 
   /// How long to wait for work before `idle` is due; nil for ever.

@@ -13,7 +13,7 @@ public final class JournalThreads: Sendable {
   public let durability: Durability
   private let queues: [WorkQueue<WriterWork>]
   private let threads: Mutex<[DiskThread]>
-  private let attached = Mutex(0)
+  private let groups = Mutex(0)
 
   /// `tell` is called on a writer thread, at most once for each, when it goes on without its group log.
   public init(
@@ -36,18 +36,14 @@ public final class JournalThreads: Sendable {
   /// More would only wait for the same disk.
   public static let mostThreads = 64
 
-  /// Makes the directory's journal known. `completion` is called on a writer thread, with the answers of one
-  /// round in order; it should only pass them on.
-  public func attach(
-    _ directory: DirectoryHandle, completion: @escaping @Sendable ([DiskAnswer]) -> Void
-  ) -> JournalPort {
-    let number = attached.withLock { count in
+  /// Journals that one caller writes to. `answered` is called on a writer thread, once for a round; it should only pass
+  /// the answers on.
+  public func group(answered: @escaping @Sendable ([JournalAnswers]) -> Void) -> JournalGroup {
+    let number = groups.withLock { count in
       count += 1
       return count - 1
     }
-    let queue = queues[number % queues.count]
-    queue.add(CollectionOfOne(.attach(number, directory, completion)))
-    return JournalPort(number: number, queue: queue)
+    return JournalGroup(number: number, queue: queues[number % queues.count], listener: JournalListener(answered))
   }
 
   /// Finishes what was submitted and ends the threads. Nothing submitted later is carried out.
@@ -58,24 +54,6 @@ public final class JournalThreads: Sendable {
       return threads
     }
     for thread in ending { thread.join() }
-  }
-}
-
-/// Where one journal's batches go. Cheap to call from any thread, but one journal's batches must come in order.
-public struct JournalPort: Sendable {
-  let number: Int
-  let queue: WorkQueue<WriterWork>
-
-  /// False after `stop`: the batches are dropped and not answered.
-  @discardableResult
-  public func submit(_ batches: [DiskBatch]) -> Bool {
-    guard !batches.isEmpty else { return true }
-    return queue.add(CollectionOfOne(.batches(number, batches)))
-  }
-
-  /// The journal is done; its files are closed when everything before is carried out.
-  public func detach() {
-    queue.add(CollectionOfOne(.detach(number)))
   }
 }
 

@@ -42,11 +42,13 @@ struct JournalWriter {
     let start = Self.now
     for part in work {
       switch part {
-      case .attach(let number, let directory, let completion):
+      case .attach(let key, let directory, let listener):
         let disk = RealDisk(directory: directory, durability: durability)
-        commits.attach(number, ShardWriter(disk: disk, shard: directory.shard, completion: completion))
-      case .batches(let number, let batches): commits.carryOut(batches, for: number)
-      case .detach(let number): commits.detach(number)
+        commits.attach(key, ShardWriter(disk: disk, shard: directory.shard), for: listener)
+      case .batches(let key, let batches): commits.carryOut(batches, for: key)
+      case .detach(let key, let after):
+        commits.detach(key)
+        after()
       }
     }
     commits.finishRound(at: start)
@@ -69,7 +71,7 @@ struct JournalWriter {
 }
 
 enum WriterWork: Sendable {
-  case attach(Int, DirectoryHandle, @Sendable ([DiskAnswer]) -> Void)
-  case batches(Int, [DiskBatch])
-  case detach(Int)
+  case attach(JournalKey, DirectoryHandle, JournalListener)
+  case batches(JournalKey, [DiskBatch])
+  case detach(JournalKey, after: @Sendable () -> Void)
 }

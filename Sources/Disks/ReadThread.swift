@@ -5,10 +5,9 @@ internal import Synchronization
 
 /// The thread that reads for all shards, so that no reactor waits for a disk.
 public final class ReadThread: Sendable {
-  private struct Work: Sendable {
-    var plan: ReadPlan
-    var directory: DirectoryHandle
-    var completion: @Sendable (Result<Bytes, DiskError>) -> Void
+  private enum Work: Sendable {
+    case read(ReadPlan, DirectoryHandle, @Sendable (Result<Bytes, DiskError>) -> Void)
+    case removal(ShardID, DataDirectory, @Sendable (Result<Void, DataDirectoryError>) -> Void)
   }
 
   private let queue: WorkQueue<Work>
@@ -27,7 +26,15 @@ public final class ReadThread: Sendable {
   public func read(
     _ plan: ReadPlan, in directory: DirectoryHandle, completion: @escaping @Sendable (Result<Bytes, DiskError>) -> Void
   ) -> Bool {
-    queue.add(CollectionOfOne(Work(plan: plan, directory: directory, completion: completion)))
+    queue.add(CollectionOfOne(.read(plan, directory, completion)))
+  }
+
+  /// Deletes the journal of a shard, which nobody has open, and calls back on the reading thread.
+  @discardableResult
+  public func remove(
+    _ shard: ShardID, from directory: DataDirectory, completion: @escaping @Sendable (Result<Void, DataDirectoryError>) -> Void
+  ) -> Bool {
+    queue.add(CollectionOfOne(.removal(shard, directory, completion)))
   }
 
   /// Finishes what was asked for and ends the thread.
@@ -43,7 +50,20 @@ public final class ReadThread: Sendable {
   private static func run(_ queue: WorkQueue<Work>) {
     var round: [Work] = []
     while queue.take(&round) == .work {
-      for work in round { work.completion(work.directory.read(work.plan)) }
+      for work in round { carryOut(work) }
+    }
+  }
+
+  private static func carryOut(_ work: Work) {
+    switch work {
+    case .read(let plan, let directory, let completion): completion(directory.read(plan))
+    case .removal(let shard, let directory, let completion):
+      do throws(DataDirectoryError) {
+        try directory.remove(shard)
+        completion(.success(()))
+      } catch {
+        completion(.failure(error))
+      }
     }
   }
 }

@@ -6,7 +6,6 @@ final class ShardWriter<ShardDisk: WritableDisk> {
   var disk: ShardDisk
   /// Who it is in the group log; one without a number never is in it.
   let shard: ShardID?
-  private let completion: @Sendable ([DiskAnswer]) -> Void
 
   /// Writes of this round that nobody has carried out yet.
   private(set) var gathered: [FileWrite] = []
@@ -27,10 +26,9 @@ final class ShardWriter<ShardDisk: WritableDisk> {
   /// After this nothing is carried out: what the disk holds is unknown.
   private(set) var failure: DiskError?
 
-  init(disk: ShardDisk, shard: ShardID?, completion: @escaping @Sendable ([DiskAnswer]) -> Void) {
+  init(disk: ShardDisk, shard: ShardID?) {
     self.disk = disk
     self.shard = shard
-    self.completion = completion
   }
 
   func gather(_ write: FileWrite) {
@@ -128,12 +126,13 @@ final class ShardWriter<ShardDisk: WritableDisk> {
     dirty.removeAll()
   }
 
-  /// Hands the answers of the round over; all of them are settled.
-  func finishRound() {
-    guard !answers.isEmpty else { return }
+  /// The answers of the round; all of them are settled.
+  func finishRound() -> [DiskAnswer] {
     assert(settledCount == answers.count)
-    completion(answers)
-    answers = []
-    settledCount = 0
+    defer {
+      answers = []
+      settledCount = 0
+    }
+    return answers
   }
 }

@@ -11,6 +11,18 @@ public enum ShardReply: Sendable {
   case push(FeedPush)
   /// The feed, and every filter in it, is no more: it is to be opened anew, where the refusal says.
   case feedEnded(ShardID, Refusal)
+
+  /// Which shard it is from.
+  public var shard: ShardID {
+    switch self {
+    case .published(let shard, _), .feedEnded(let shard, _): shard
+    case .read(let reply): reply.shard
+    case .history(let reply): reply.shard
+    case .interest(let reply): reply.shard
+    case .consumer(let reply): reply.shard
+    case .push(let push): push.shard
+    }
+  }
 }
 
 /// How one publish ended.

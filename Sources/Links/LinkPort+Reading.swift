@@ -137,7 +137,7 @@ extension LinkPort {
       if span >= .zero, span <= settings.silenceLimit { connection.roundTrip = span }
     case .farewell(let farewell): heard(farewell, on: connection)
     case .hello, .gossipRequest, .gossipReply: unreadable(connection, .wire(.contradiction))
-    case .replica, .heartbeats, .request, .reply, .birth, .statusAsk, .statusAnswer:
+    case .replica, .heartbeats, .request, .reply, .birth, .order, .statusAsk, .statusAnswer:
       if let peer = connection.peer { host.received(message, from: peer) }
     }
   }

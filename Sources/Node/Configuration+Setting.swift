@@ -15,6 +15,8 @@ extension NodeConfiguration {
     case "join": join = try NodeConfiguration.endpoints(text, at: place)
     case "bootstrap-expect": bootstrapExpect = try OptionValue.number(text, in: ServeOption.Bounds.brokers, of: place)
     case "replicas": replicas = try OptionValue.number(text, in: ServeOption.Bounds.replicas, of: place)
+    case "replace-after": replaceAfter = try OptionValue.duration(text, in: ServeOption.Bounds.replaceAfter, of: place)
+    case "rack": rack = try NodeConfiguration.name(text, at: place, longest: ServeOption.Bounds.rack)
     case "cluster-secret-file":
       guard !text.isEmpty else { throw UsageError("\(place) is empty", hint: "name a file") }
       clusterSecretFile = text
@@ -53,11 +55,11 @@ extension NodeConfiguration {
   /// The longest name of a node, in bytes.
   static let longestName = 128
 
-  private static func name(_ text: String, at place: String) throws(UsageError) -> String {
+  private static func name(_ text: String, at place: String, longest: Int = longestName) throws(UsageError) -> String {
     let isPlain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f..<0xa0).contains($0.value) }
-    guard !text.isEmpty, text.utf8.count <= longestName, isPlain else {
+    guard !text.isEmpty, text.utf8.count <= longest, isPlain else {
       throw UsageError(
-        "\(place) cannot be '\(LogText.escaped(text))'", hint: "a name has 1 to \(longestName) bytes and no control characters")
+        "\(place) cannot be '\(LogText.escaped(text))'", hint: "a name has 1 to \(longest) bytes and no control characters")
     }
     return text
   }

@@ -41,6 +41,8 @@ public struct NodeConfiguration: Sendable {
   /// Brokers that a new cluster waits for, if it was written out.
   public var bootstrapExpect: Int?
   public var replicas = 3
+  public var replaceAfter = TimeSpan.seconds(600)
+  public var rack = ""
   public var clusterSecretFile: String?
   /// What stands in that file.
   public var clusterSecret: Bytes?
@@ -59,7 +61,7 @@ public struct NodeConfiguration: Sendable {
   /// The most bytes kept ready for one reader.
   public var readerBufferBytes = 256 << 10
   public var heartbeat = TimeSpan.seconds(15)
-  public var drainWindow = TimeSpan.seconds(10)
+  public var drainWindow = TimeSpan.seconds(30)
   public var maximumConnections = 1_000_000
   public var maximumMessageBytes = 1 << 20
   public var diagnostics = false

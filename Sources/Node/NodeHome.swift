@@ -98,7 +98,11 @@ final class NodeHome {
     identity.shards = finding.shards
     replicas = finding.replicas
     guard let store else { return }
+    var wasBorn = false
+    if case .born = try birthRecord() { wasBorn = true }
     do throws(DataDirectoryError) {
+      // A broker that comes later holds nothing until placement gives it something.
+      if !wasBorn { _ = try store.keepHoldings(first: []) }
       try store.directory.save(identity)
     } catch {
       throw NodeProblem(event: "data-directory", text: error.description)
@@ -115,18 +119,22 @@ final class NodeHome {
     if case .born(let certificate) = record, identity.cluster == nil {
       try join(ClusterFinding(cluster: certificate.cluster, shards: certificate.terms.shards, replicas: certificate.terms.replicas))
     }
-    let holders = try holders(record)
     let cluster = identity.cluster
     let listeners = try claimHTTP()
     let clusterPlan = configuration.isClustered ? try clusterPlan(record) : nil
     var broker = brokerSettings()
-    if configuration.isClustered, let holders {
-      broker.holders = { holders.holders(of: $0) }
-      replicas = holders.replicas
+    var holdings: Holdings?
+    if configuration.isClustered, let founders = founders(record), let store {
+      if case .born(let certificate) = record { replicas = certificate.terms.replicas }
+      let isFirst: Bool
+      (holdings, isFirst) = try keepHoldings(store, founders)
+      // Later on the disk tells who the members are, and where it does not they have changed perhaps: then the shard's
+      // leader tells.
+      broker.holders = { isFirst ? founders.holders(of: $0) : [] }
     }
     if let store {
       do throws(DataDirectoryError) {
-        broker.mayBeNew = try store.directory.note(.made) == nil
+        broker.journal.mayBeNew = try store.directory.note(.made) == nil
       } catch {
         throw NodeProblem(event: "data-directory", text: error.description)
       }
@@ -138,7 +146,7 @@ final class NodeHome {
     return NodePlan(
       configuration: configuration, node: identity.node, cluster: cluster ?? ClusterID(0), shardCount: shards, seed: random.next(), store: store,
       broker: broker, edge: edge, listeners: ListenerShelf(listeners), log: log, httpAddress: addresses.first ?? "", started: started,
-      clusterPlan: clusterPlan, isBorn: cluster != nil, replicas: replicas, holders: configuration.isClustered ? holders : nil)
+      clusterPlan: clusterPlan, isBorn: cluster != nil, replicas: replicas, holdings: holdings)
   }
 
   private func birthRecord() throws(NodeProblem) -> BirthRecord {
@@ -158,11 +166,22 @@ final class NodeHome {
     return record
   }
 
-  /// Who holds what; a directory of a node that was alone is held by it alone.
-  private func holders(_ record: BirthRecord) throws(NodeProblem) -> ShardHolders? {
-    guard store != nil, identity.cluster != nil else { return nil }
+  /// Who holds what at first: the members as born, or the node alone that its directory was made by. nil before that.
+  private func founders(_ record: BirthRecord) -> ShardHolders? {
+    guard identity.cluster != nil else { return nil }
     if case .born(let certificate) = record { return ShardHolders(certificate) }
     return ShardHolders(alone: identity.node)
+  }
+
+  /// The shards that lie here, and whether none of them was ever opened by a node of several.
+  private func keepHoldings(_ store: BrokerStore, _ founders: ShardHolders) throws(NodeProblem) -> (Holdings, isFirst: Bool) {
+    do throws(DataDirectoryError) {
+      let isFirst = try store.directory.note(.made) == nil
+      let all = (0..<identity.shards).map { ShardID($0) }
+      return (try store.keepHoldings(first: all.filter { founders.holders(of: $0).contains(identity.node) }), isFirst)
+    } catch {
+      throw NodeProblem(event: "data-directory", text: error.description)
+    }
   }
 
   private func claimHTTP() throws(NodeProblem) -> [[TCPListener]] {

@@ -4,18 +4,16 @@ public import Core
 public enum Capability: String, Sendable, Equatable {
   case node
   case mqtt
-  case clustering
   case tls
   case credentials
 
   /// What this version can do.
-  public static let available: Set<Capability> = [.node, .clustering]
+  public static let available: Set<Capability> = [.node]
 
   var sentence: String {
     switch self {
     case .node: "running a node"
     case .mqtt: "MQTT"
-    case .clustering: "clustering"
     case .tls: "TLS"
     case .credentials: "authentication"
     }
@@ -79,6 +77,9 @@ extension ServeOption {
     static let messageBytes = 1024...64 << 20
     static let readerBufferBytes = 16 << 10...64 << 20
     static let heartbeat = TimeSpan.seconds(1)...TimeSpan.seconds(600)
+    static let replaceAfter = TimeSpan.seconds(1)...TimeSpan.seconds(7 * 24 * 3600)
+    /// In bytes; the gossip carries no more.
+    static let rack = 64
     static let drainWindow = TimeSpan.zero...TimeSpan.seconds(3600)
   }
 
@@ -101,6 +102,10 @@ extension ServeOption {
       "bootstrap-expect", "COUNT", .number(Bounds.brokers), default: "1 for a node that joins nobody, else 3",
       "brokers that a new cluster waits for; the same on all of them"),
     ServeOption("replicas", "COUNT", .number(Bounds.replicas), default: "3", "brokers that keep each shard; read when the cluster is born"),
+    ServeOption(
+      "replace-after", "TIME", .duration(Bounds.replaceAfter), default: "10m",
+      "how long a broker may be dead before others take its replicas; the same on all of them"),
+    ServeOption("rack", "NAME", .text, default: "none", "where the node stands; replicas of a shard are kept on different racks"),
     ServeOption(
       "cluster-secret-file", "FILE", .text, default: "none on loopback",
       "what the nodes of a cluster share: a line of at least 16 bytes, and a second one while it is changed"),
@@ -126,7 +131,7 @@ extension ServeOption {
     ServeOption(
       "heartbeat", "TIME", .duration(Bounds.heartbeat), default: "15s", "how often an idle reader hears that the node is there"),
     ServeOption(
-      "drain-window", "TIME", .duration(Bounds.drainWindow), default: "10s",
+      "drain-window", "TIME", .duration(Bounds.drainWindow), default: "30s",
       "over how long clients are asked to leave when the node is told to stop"),
     ServeOption(
       "max-connections", "COUNT", .number(Bounds.connections), default: "1000000",

@@ -43,7 +43,7 @@ extension RaftMessage {
   }
 
   /// Whether only a leader says so.
-  var isLeaders: Bool {
+  public var isLeaders: Bool {
     switch self {
     case .append, .snapshotChunk, .heartbeat: true
     case .preVote, .preVoteReply, .vote, .voteReply, .appendReply, .appendRejection, .heartbeatReply, .snapshotReply, .timeoutNow: false

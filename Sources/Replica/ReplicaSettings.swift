@@ -9,8 +9,6 @@ public struct ReplicaSettings: Sendable {
   /// voters for a replica that is yet to hear of its shard.
   public var members: Membership
   public var raft: RaftSettings
-  /// Whether an empty directory may be that of a replica that was never here. False: it is a loss.
-  public var mayBeNew = true
   /// False: a publish counts as kept at the end of its turn; the disk follows.
   public var waitsForDisk = true
   public var retention = Retention(ageMilliseconds: 24 * 3600 * 1000, bytes: 1 << 30)

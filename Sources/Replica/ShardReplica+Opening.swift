@@ -29,7 +29,6 @@ extension ShardReplica {
   ) throws(ReplicaOpenError) -> ShardReplica {
     var journal = journal
     if !settings.waitsForDisk { journal.claimsDurability = false }
-    journal.mayBeNew = settings.mayBeNew
     var opening: JournalOpening
     do throws(DiskError) {
       opening = try JournalLog.open(disk: &disk, settings: journal)

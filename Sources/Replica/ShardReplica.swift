@@ -1,7 +1,7 @@
 public import Core
 public import Feeds
 public import Journal
-public import Raft
+internal import Raft
 public import Shard
 
 /// One replica of one shard: journal, state and feeds joined. The only place that orders "durable, then answer".

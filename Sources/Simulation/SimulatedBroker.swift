@@ -65,9 +65,8 @@ final class SimulatedBroker {
 }
 
 extension SimulatedCluster {
-  func replicaSettings(_ broker: SimulatedBroker, _ shard: Int, isBorn: Bool) -> ReplicaSettings {
+  func replicaSettings(_ broker: SimulatedBroker, _ shard: Int) -> ReplicaSettings {
     var settings = ReplicaSettings(shard: ShardID(shard), node: broker.node)
-    settings.mayBeNew = !isBorn
     settings.members = broker.index < plan.replicas ? founders : Membership(voters: [])
     settings.tellsCommits = true
     settings.faults = plan.replicaFaults
@@ -84,8 +83,9 @@ extension SimulatedCluster {
     return settings
   }
 
-  var journalSettings: JournalSettings {
+  func journalSettings(isBorn: Bool) -> JournalSettings {
     var settings = JournalSettings()
+    settings.mayBeNew = !isBorn
     settings.faults = plan.journalFaults
     settings.segmentBytes = 32 << 10
     settings.firstReserveBytes = 4 << 10
@@ -107,7 +107,7 @@ extension SimulatedCluster {
       do throws(ReplicaOpenError) {
         host.process = ShardProcess(
           try ShardReplica.open(
-            replicaSettings(broker, shard, isBorn: host.isBorn), journal: journalSettings, disk: &host.disk, seed: random.next(),
+            replicaSettings(broker, shard), journal: journalSettings(isBorn: host.isBorn), disk: &host.disk, seed: random.next(),
             at: broker.clock(now), into: &output))
       } catch {
         if case .disk(let problem) = error, problem.kind == .noSpace || problem.kind == .failed {

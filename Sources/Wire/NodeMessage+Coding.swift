@@ -43,6 +43,7 @@ extension NodeMessage {
     case .birth(let message): message.encode(into: &buffer)
     case .statusAsk(let ticket, let bytes), .statusAnswer(let ticket, let bytes):
       try buffer.append(ticket, bytes, atMost: WireLimits.status)
+    case .order(_, let order): order.encode(into: &buffer)
     }
   }
 
@@ -83,6 +84,10 @@ extension NodeMessage {
       do throws(PlacementRefusal) { self = .birth(try BirthMessage(decoding: message.bytes)) } catch { throw .placement(error) }
     case .statusAsk: self = .statusAsk(ticket: try reader.u64(), try reader.blob(of: payload, atMost: WireLimits.status))
     case .statusAnswer: self = .statusAnswer(ticket: try reader.u64(), try reader.blob(of: payload, atMost: WireLimits.status))
+    case .order:
+      guard let shard = frame.shard else { throw .contradiction }
+      let order = try reader.blob(of: payload, atMost: WireLimits.order)
+      do throws(PlacementRefusal) { self = .order(shard, try PlacementOrder(decoding: order.bytes, of: shard)) } catch { throw .placement(error) }
     }
     guard reader.isAtEnd else { throw .trailingBytes }
   }

@@ -28,6 +28,8 @@ public enum NodeMessage: Sendable {
   /// A question about the cluster's state, and its answer, by whoever asks and answers them.
   case statusAsk(ticket: UInt64, Bytes)
   case statusAnswer(ticket: UInt64, Bytes)
+  /// What is to become of a node's replica of a shard.
+  case order(ShardID, PlacementOrder)
 
   public var kind: WireKind {
     switch self {
@@ -44,13 +46,14 @@ public enum NodeMessage: Sendable {
     case .birth: .birth
     case .statusAsk: .statusAsk
     case .statusAnswer: .statusAnswer
+    case .order: .order
     }
   }
 
   /// The lane it travels in: always this one, so that what must keep its order does.
   public var lane: WireLane {
     switch self {
-    case .hello, .farewell, .ping, .pong, .heartbeats, .birth, .gossipRequest, .gossipReply: .urgent
+    case .hello, .farewell, .ping, .pong, .heartbeats, .birth, .order, .gossipRequest, .gossipReply: .urgent
     case .replica(_, .raft(let message, _)):
       switch message {
       case .append: .live
@@ -77,7 +80,7 @@ public enum NodeMessage: Sendable {
   /// The shard it is about, if it is about one.
   public var shard: ShardID? {
     switch self {
-    case .replica(let shard, _), .request(let shard, _): shard
+    case .replica(let shard, _), .request(let shard, _), .order(let shard, _): shard
     case .reply(_, let reply): reply.shard
     case .hello, .farewell, .ping, .pong, .heartbeats, .gossipRequest, .gossipReply, .birth, .statusAsk, .statusAnswer: nil
     }
@@ -100,19 +103,6 @@ public struct ShardHeartbeat: Hashable, Sendable {
     switch message {
     case .raft(.heartbeat, _), .raft(.heartbeatReply, _): true
     case .raft, .repair: false
-    }
-  }
-}
-
-extension ShardReply {
-  var shard: ShardID {
-    switch self {
-    case .published(let shard, _), .feedEnded(let shard, _): shard
-    case .read(let reply): reply.shard
-    case .history(let reply): reply.shard
-    case .interest(let reply): reply.shard
-    case .consumer(let reply): reply.shard
-    case .push(let push): push.shard
     }
   }
 }

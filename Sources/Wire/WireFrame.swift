@@ -84,4 +84,5 @@ public enum WireKind: UInt8, Hashable, Sendable, CaseIterable {
   case birth = 11
   case statusAsk = 12
   case statusAnswer = 13
+  case order = 14
 }

@@ -46,6 +46,8 @@ public enum WireLimits {
   public static let gossip = GossipLimits.state
   /// What brokers without data say to each other.
   public static let birth = BirthMessage.maximumLength
+  /// What a broker is told to do about a shard.
+  public static let order = 64
   /// A question about the state of the cluster, or its answer.
   public static let status = 1 << 20
   /// Nodes whose incarnations are remembered.

@@ -55,12 +55,11 @@ final class GroupLogLives {
   func write(rounds count: Int, endsOrderly: Bool = false) {
     var commits = GroupCommit(
       durability: .fsync, files: platter, logName: Self.logName, epoch: random.next() >> 1, settings: Self.settings)
-    let answers = Mutex<[(Int, [DiskAnswer])]>([])
+    let answers = Mutex<[JournalAnswers]>([])
+    let listener = JournalListener { round in answers.withLock { $0 += round } }
     for (number, shard) in Self.shards.enumerated() {
-      let writer = ShardWriter(disk: Platter.ShardDisk(platter: platter, shard: shard), shard: shard) { round in
-        answers.withLock { $0.append((number, round)) }
-      }
-      commits.attach(number, writer)
+      let writer = ShardWriter(disk: Platter.ShardDisk(platter: platter, shard: shard), shard: shard)
+      commits.attach(JournalKey(group: 0, journal: number), writer, for: listener)
     }
     var now = Instant.zero
     var ticket = JournalTicket(0)
@@ -70,11 +69,11 @@ final class GroupLogLives {
           ticket.value += 1
           return batch(ticket, of: Self.shards[number])
         }
-        commits.carryOut(batches, for: number)
+        commits.carryOut(batches, for: JournalKey(group: 0, journal: number))
       }
       commits.finishRound(at: now)
       now = now + .milliseconds(random.below(300))
-      for (number, round) in answers.withLock({ $0 }) { settle(round, of: Self.shards[number]) }
+      for round in answers.withLock({ $0 }) { settle(round.answers, of: Self.shards[round.journal]) }
       answers.withLock { $0 = [] }
       if commits.idleAfter != nil, random.below(8) == 0 { commits.idle() }
       rounds += 1

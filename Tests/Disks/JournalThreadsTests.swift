@@ -11,11 +11,15 @@ import Testing
     let answers = Mutex<[DiskAnswer]>([])
     let arrivals = Arrivals()
 
-    func attach(_ threads: JournalThreads, _ directory: DirectoryHandle) -> JournalPort {
-      threads.attach(directory) { [self] round in
-        answers.withLock { $0 += round }
-        for _ in round { arrivals.arrive() }
+    func attach(_ threads: JournalThreads, _ directory: DirectoryHandle) -> Port {
+      let group = threads.group { [self] round in
+        for journal in round {
+          answers.withLock { $0 += journal.answers }
+          for _ in journal.answers { arrivals.arrive() }
+        }
       }
+      group.attach(directory, as: 1)
+      return Port(group: group)
     }
 
     func take() -> [DiskAnswer] {
@@ -24,6 +28,14 @@ import Testing
         return answers
       }
     }
+  }
+
+  /// The one journal of a group.
+  struct Port {
+    let group: JournalGroup
+
+    @discardableResult
+    func submit(_ batches: [DiskBatch]) -> Bool { batches.isEmpty || group.submit([JournalBatches(journal: 1, batches: batches)]) }
   }
 
   static func entry(_ offset: Offset, size: Int = 200) -> ByteBuffer {
@@ -42,10 +54,12 @@ import Testing
     var log = opening.log
     let threads = JournalThreads(durability: durability)
     let shard = Shard()
-    let port = threads.attach(directory) { round in
-      shard.answers.withLock { $0 += round }
+    let group = threads.group { round in
+      shard.answers.withLock { $0 += round.flatMap(\.answers) }
       shard.arrivals.arrive()
     }
+    group.attach(directory, as: 1)
+    let port = Port(group: group)
     var output = JournalOutput()
     for _ in 0..<count {
       _ = log.append(Self.entry(log.next), into: &output)

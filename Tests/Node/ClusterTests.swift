@@ -15,9 +15,18 @@ import Testing
     report.shards = (0..<shards).map {
       NodeReport.Shard(
         id: ShardID($0), leads: random.below(2) == 0, isRefusing: random.below(2) == 0, isShort: random.below(2) == 0, term: random.next() >> 8, committed: random.next() >> 8,
-        topics: random.next() >> 8, json: Bytes("{\"id\":\($0)}"))
+        topics: random.next() >> 8, situation: situation(of: ShardID($0), ledBy: report.node, &random), json: Bytes("{\"id\":\($0)}"))
     }
     return report
+  }
+
+  private func situation(of shard: ShardID, ledBy leader: NodeID, _ random: inout SeededGenerator) -> ShardSituation? {
+    guard random.below(3) > 0 else { return nil }
+    var situation = ShardSituation(shard: shard, voters: (0..<random.below(4)).map { _ in NodeID(random.next()) }, leader: leader)
+    situation.learners = (0..<random.below(3)).map { _ in LearnerSituation(id: NodeID(random.next()), isCaughtUp: random.below(2) == 0) }
+    situation.isChanging = random.below(2) == 0
+    situation.load = random.next()
+    return situation
   }
 
   private func encode(_ reports: [(NodeReport, TimeSpan)]) -> Bytes {

@@ -50,7 +50,7 @@ struct ConfigurationTests {
       "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "cluster": "127.0.0.1:3",
       "advertise": "10.0.0.1:4", "join": "a:1,b:2", "bootstrap-expect": "5", "replicas": "2", "cluster-secret-file": "s",
       "data": "d", "shards": "3", "retention": "1h,2MiB", "reactors": "5", "durability": "memory", "auth": "none", "origins": "*",
-      "reader-buffer": "64KiB", "heartbeat": "5s", "drain-window": "0s", "max-connections": "7", "max-message": "2MiB",
+      "reader-buffer": "64KiB", "heartbeat": "5s", "drain-window": "0s", "replace-after": "90s", "rack": "b2", "max-connections": "7", "max-message": "2MiB",
       "diagnostics": "on", "log-format": "json", "log-level": "debug",
     ]
     let defaults = "\(NodeConfiguration(name: "here", reactors: 2))"

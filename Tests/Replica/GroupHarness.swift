@@ -158,7 +158,7 @@ final class GroupHarness {
 
   @discardableResult func publish(_ payload: String, key: String = "", at member: Member) -> Ticket {
     let batch = PublishBatch(edge: EdgeID(1))
-    var record = RecordDraft()
+    let record = RecordDraft()
     record.encode(topic: "t", key: key, payload: Array(payload.utf8), into: &batch.records)
     lastTicket += 1
     batch.entries.append(PublishEntry(ticket: Ticket(lastTicket), length: batch.records.count, expectedHead: nil, wantsAnswer: true))

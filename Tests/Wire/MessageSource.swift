@@ -36,6 +36,13 @@ struct MessageSource {
       .birth(.propose(certificate)), .birth(.confirm(cluster())), .birth(.refuse(cluster(), .termsDiffer)),
       .birth(.withdraw(cluster())), .birth(.start(certificate)), .birth(.started(cluster())),
     ]
+    messages += [
+      .order(shard(), .dismiss(node())), .order(shard(), .retire(term: term(), last: offset())),
+    ]
+    let shard = shard()
+    for step: PlacementStep in [.addLearner(shard, node()), .promote(shard, node()), .transferLeadership(shard, to: node()), .remove(shard, node())] {
+      messages.append(.order(shard, .step(step)))
+    }
     return messages
   }
 

@@ -99,7 +99,7 @@ struct ShardLane {
     dropAnswered()
     questions.removeAll { question in
       guard now - question.askedAt >= patience else { return false }
-      refused.append(question.refused(.noQuorum, by: shard))
+      refused.append(question.request.refused(.noQuorum, by: shard))
       return true
     }
     for place in questions.indices where questions[place].sentTo != nil && now - questions[place].sentAt >= settings.brokerPatience {
@@ -115,7 +115,7 @@ struct ShardLane {
     dropAnswered()
     questions.removeAll { question in
       guard question.sentTo == nil else { return false }
-      refused.append(question.refused(.noQuorum, by: shard))
+      refused.append(question.request.refused(.noQuorum, by: shard))
       return true
     }
     return refused
@@ -231,18 +231,10 @@ struct RoutedBatch {
 
 /// A read or the like that is not answered.
 struct RoutedQuestion {
+  /// Neither a publish nor a change of interest: those wait elsewhere.
   var request: ShardRequest
-  var edge: EdgeID
   var ticket: Ticket
   var askedAt: Instant
   var sentTo: NodeID?
   var sentAt = Instant.zero
-
-  func refused(_ refusal: Refusal, by shard: ShardID) -> ShardReply {
-    switch request {
-    case .history: .history(HistoryReply(shard: shard, ticket: ticket, result: .failure(refusal)))
-    case .consumer: .consumer(ConsumerReply(shard: shard, ticket: ticket, result: .failure(refusal)))
-    case .read, .publish, .interest: .read(ReadReply(shard: shard, ticket: ticket, result: .failure(refusal)))
-    }
-  }
 }

@@ -81,16 +81,15 @@ public struct ShardRouter: ~Copyable {
         return
       }
       lanes[index].changes.append(change)
-    case .read(let read): enqueue(.read(read), read.edge, read.ticket, index, at: now, into: &output)
-    case .history(let history): enqueue(.history(history), history.edge, history.ticket, index, at: now, into: &output)
-    case .consumer(let consumer): enqueue(.consumer(consumer), consumer.edge, consumer.ticket, index, at: now, into: &output)
+    case .read(let read): enqueue(.read(read), read.ticket, index, at: now, into: &output)
+    case .history(let history): enqueue(.history(history), history.ticket, index, at: now, into: &output)
+    case .consumer(let consumer): enqueue(.consumer(consumer), consumer.ticket, index, at: now, into: &output)
     }
   }
 
   private mutating func enqueue(_ batch: PublishBatch, _ index: Int, at now: Instant, into output: inout RouterOutput) {
     if let refusal = refusal(of: batch.records.count, index, at: now) {
-      let refused = batch.entries.filter(\.wantsAnswer).map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) }
-      output.replies.append(.published(ShardID(index), refused))
+      output.replies.append(ShardRequest.publish(batch).refused(refusal, by: ShardID(index)))
       return
     }
     lanes[index].heldBytes += batch.records.count
@@ -108,15 +107,14 @@ public struct ShardRouter: ~Copyable {
   }
 
   private mutating func enqueue(
-    _ request: ShardRequest, _ edge: EdgeID, _ ticket: Ticket, _ index: Int, at now: Instant, into output: inout RouterOutput
+    _ request: ShardRequest, _ ticket: Ticket, _ index: Int, at now: Instant, into output: inout RouterOutput
   ) {
-    let question = RoutedQuestion(request: request, edge: edge, ticket: ticket, askedAt: now)
     guard lanes[index].questions.count < settings.questions else {
       counters.overloads += 1
-      output.replies.append(question.refused(.overloaded, by: ShardID(index)))
+      output.replies.append(request.refused(.overloaded, by: ShardID(index)))
       return
     }
-    lanes[index].questions.append(question)
+    lanes[index].questions.append(RoutedQuestion(request: request, ticket: ticket, askedAt: now))
   }
 
   mutating func stir(_ index: Int) {

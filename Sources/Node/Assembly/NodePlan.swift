@@ -1,5 +1,6 @@
 internal import Broker
 internal import Core
+internal import Disks
 internal import Edge
 internal import Journal
 internal import Reactor
@@ -29,17 +30,18 @@ final class NodePlan: Sendable {
   /// Whether it belongs to a cluster; what it says of shards means nothing before.
   let isBorn: Bool
   let replicas: Int
-  private let holders: ShardHolders?
+  /// Which shards lie here; nil where all do.
+  private let holdings: Holdings?
 
   init(
     configuration: NodeConfiguration, node: NodeID, cluster: ClusterID, shardCount: Int, seed: UInt64, store: BrokerStore?,
     broker: BrokerSettings, edge: EdgeSettings, listeners: ListenerShelf, log: Log, httpAddress: String, started: WallTime,
-    clusterPlan: ClusterPlan? = nil, isBorn: Bool = true, replicas: Int = 1, holders: ShardHolders? = nil
+    clusterPlan: ClusterPlan? = nil, isBorn: Bool = true, replicas: Int = 1, holdings: Holdings? = nil
   ) {
     self.clusterPlan = clusterPlan
     self.isBorn = isBorn
     self.replicas = replicas
-    self.holders = holders
+    self.holdings = holdings
     self.configuration = configuration
     self.node = node
     self.cluster = cluster
@@ -59,9 +61,19 @@ final class NodePlan: Sendable {
   func owner(of shard: ShardID) -> Int { shard.index % reactors }
 
   /// Whether this node has a replica of the shard.
-  func holds(_ shard: ShardID) -> Bool { holders.map { $0.holders(of: shard).contains(node) } ?? true }
+  func holds(_ shard: ShardID) -> Bool { holdings?.contains(shard) ?? true }
 
   var hasShards: Bool { store != nil && isBorn }
+
+  /// Puts into the log what became of a replica here.
+  func tell(_ shard: ShardID, _ move: ShardMove) {
+    let number = LogValue(Int(shard.value))
+    switch move {
+    case .taken: log.info("shard-taken", "this node begins a replica of the shard and learns it from the leader", ["shard": number])
+    case .givenUp: log.info("shard-given-up", "other nodes hold the shard now; this node deletes its replica", ["shard": number])
+    case .trouble(let why): log.error("shard-move", "a replica cannot be begun or deleted here", ["shard": number, "error": LogValue(why)])
+    }
+  }
 
   /// Puts a shard's fact into the log, in words for the operator.
   func tell(_ shard: ShardID, _ fact: ReplicaFact) {

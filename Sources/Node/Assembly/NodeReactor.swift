@@ -61,7 +61,6 @@ final class NodeReactor: ReactorApplication {
   private var desk: ClusterDesk?
   /// For other nodes, gathered in this turn.
   private var toPeers = PeerPost()
-  private var linkedPeers: Set<NodeID> = []
   private var toLocalEdge: [ShardReply] = []
   private var outgoing: [[NodeMail]]
   private var isServing = false
@@ -128,12 +127,13 @@ final class NodeReactor: ReactorApplication {
         }
       },
       postToPeer: { [unowned self] node, shard, message in toPeers.add(message, of: shard, to: node) },
+      postOrder: { [unowned self] node, shard, order in toPeers.add(.order(shard, order), to: node) },
       onFact: { [unowned self] shard, fact in
         plan.tell(shard, fact)
         if fact.isForTheStatus { plan.board.stir() }
         if case .leaderChanged(let leader?, _) = fact { routing?.heard(leader, of: shard, at: loop.now) }
       })
-    broker.isThere = { [unowned self] in linkedPeers.contains($0) }
+    broker.onMove = { [unowned self] shard, move in plan.tell(shard, move) }
     return broker
   }
 
@@ -279,10 +279,8 @@ final class NodeReactor: ReactorApplication {
 
   private func peer(_ node: NodeID, _ isThere: Bool) {
     if isThere {
-      linkedPeers.insert(node)
       routing?.came(node)
     } else {
-      linkedPeers.remove(node)
       routing?.went(node, at: loop.now)
     }
   }

@@ -1,6 +1,7 @@
 internal import Core
 internal import Edge
 internal import JSON
+internal import Placement
 internal import Raft
 internal import Reactor
 internal import Replica
@@ -11,15 +12,27 @@ struct OwnReport {
   let reports: [ReactorReport]
   let wall: WallTime
 
-  private var shards: [ReplicaStatus] { reports.flatMap(\.shards).sorted { $0.shard < $1.shard } }
+  private let shards: [ReplicaStatus]
+  /// Of all reactors together, in tenths of a message a second.
+  private let publishRate: UInt64
+  private let deliverRate: UInt64
+
+  init(plan: NodePlan, reports: [ReactorReport], wall: WallTime) {
+    self.plan = plan
+    self.reports = reports
+    self.wall = wall
+    shards = reports.flatMap(\.shards).sorted { $0.shard < $1.shard }
+    publishRate = OwnReport.tenths(reports, \.published)
+    deliverRate = OwnReport.tenths(reports, \.delivered)
+  }
 
   func make() -> NodeReport {
     var report = NodeReport(node: plan.node, json: Bytes())
     report.connections = UInt64(reports.reduce(0) { $0 + $1.edge.connections.reduce(0, +) })
     report.published = UInt64(reports.reduce(0) { $0 + $1.edge.counters.published })
     report.delivered = UInt64(reports.reduce(0) { $0 + $1.edge.deliveredTotal })
-    report.publishRate = tenths(\.published)
-    report.deliverRate = tenths(\.delivered)
+    report.publishRate = publishRate
+    report.deliverRate = deliverRate
     report.behind = UInt64(reports.reduce(0) { $0 + $1.edge.behind })
     report.latencies = LatencyTable(reports.map(\.latencies))
     report.why = why
@@ -27,13 +40,27 @@ struct OwnReport {
     report.shards = shards.map { status in
       NodeReport.Shard(
         id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), isShort: isShort(status), term: status.raft.term,
-        committed: status.committed.value, topics: UInt64(status.topics), json: shard(status))
+        committed: status.committed.value, topics: UInt64(status.topics), situation: situation(of: status), json: shard(status))
     }
     return report
   }
 
-  private func tenths(_ rate: (Rates) -> Double) -> UInt64 {
+  private static func tenths(_ reports: [ReactorReport], _ rate: (Rates) -> Double) -> UInt64 {
     UInt64(max(0, (reports.reduce(0.0) { $0 + rate($1.rates) } * 10).rounded()))
+  }
+
+  /// A learner lacks no more than this, so that it can vote without holding anyone up.
+  private static let caughtUpWithin: UInt64 = 1000
+
+  private func situation(of status: ReplicaStatus) -> ShardSituation? {
+    guard status.isServing else { return nil }
+    let members = status.raft.membership
+    return ShardSituation(
+      shard: status.shard, voters: members.voters,
+      learners: members.learners.map { node in
+        let match = status.raft.members.first { $0.node == node }?.match.value ?? 0
+        return LearnerSituation(id: node, isCaughtUp: match + OwnReport.caughtUpWithin >= status.committed.value && match >= status.first.value)
+      }, leader: plan.node, isChanging: members.isJoint, load: UInt64(status.bytes))
   }
 
   private func isRefusing(_ status: ReplicaStatus) -> Bool {
@@ -96,9 +123,9 @@ struct OwnReport {
     json.name("rates", into: &buffer)
     json.beginObject(into: &buffer)
     json.name("published", into: &buffer)
-    json.double(Double(tenths(\.published)) / 10, into: &buffer)
+    json.double(Double(publishRate) / 10, into: &buffer)
     json.name("delivered", into: &buffer)
-    json.double(Double(tenths(\.delivered)) / 10, into: &buffer)
+    json.double(Double(deliverRate) / 10, into: &buffer)
     json.endObject(into: &buffer)
     report.latencies.write(&json, &buffer)
     json.endObject(into: &buffer)
@@ -158,7 +185,8 @@ struct OwnReport {
     let isSilent = status.raft.members.contains { member in
       member.isVoter && member.node != plan.node && (newest.map { $0 - member.heardAt > OwnReport.silence } ?? false)
     }
-    return isSilent || !status.raft.membership.learners.isEmpty
+    // A learner beside enough voters is on its way to replace one of them; nothing is missing.
+    return isSilent || (!status.raft.membership.learners.isEmpty && status.raft.membership.voters.count < plan.replicas)
   }
 
   /// What only the leader knows of the others is left out elsewhere.

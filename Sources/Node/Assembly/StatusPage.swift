@@ -1,11 +1,21 @@
 internal import Core
 internal import JSON
+internal import Placement
 
 /// `GET /v1/cluster`: every node's own report, put together. What could not be learnt is said, not guessed.
 struct StatusPage {
   let plan: NodePlan
   let own: NodeReport
   let peers: PeerView
+  /// Of all nodes that are heard from, this one first.
+  private let reports: [NodeReport]
+
+  init(plan: NodePlan, own: NodeReport, peers: PeerView) {
+    self.plan = plan
+    self.own = own
+    self.peers = peers
+    reports = [own] + peers.reports.filter { $0.node != own.node && ![.gone, .dead].contains(peers.standing(of: $0.node)) }
+  }
 
   func render() -> Bytes {
     var buffer = ByteBuffer(capacity: 4096)
@@ -26,9 +36,6 @@ struct StatusPage {
     json.endObject(into: &buffer)
     return buffer.freeze()
   }
-
-  /// Of all nodes that are heard from, this one first.
-  private var reports: [NodeReport] { [own] + peers.reports.filter { $0.node != own.node && ![.gone, .dead].contains(peers.standing(of: $0.node)) } }
 
   /// Known by the gossip, but silent.
   private var unheard: [PeerView.Member] {
@@ -53,8 +60,11 @@ struct StatusPage {
 
   private func writeCluster(_ shards: [NodeReport.Shard], _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
     var why = reports.flatMap(\.why)
-    // Edges come and go; only who has clients there misses one.
-    for member in peers.members where (member.standing == .dead || member.standing == .suspect) && member.role != "edge" {
+    // Edges come and go; only who has clients there misses one. Nor is a broker missed whose replicas others hold by now.
+    let holders = Set(shards.flatMap { $0.situation?.voters ?? [] })
+    let isAllTold = shards.allSatisfy(\.leads)
+    for member in peers.members
+    where (member.standing == .dead || member.standing == .suspect) && member.role != "edge" && (!isAllTold || holders.contains(member.node)) {
       why.append("\(member.name) (\(member.role)) \(member.standing == .dead ? "is dead" : "does not answer")")
     }
     let missing = plan.isBorn ? plan.shardCount - shards.count : 0

@@ -14,6 +14,7 @@ extension ClusterDesk {
     birth?.see(candidates, at: now, into: &output)
     carryOut(output)
     guard !plan.isBorn, let status = birth?.status else { return }
+    if case .waitsForAdmission(let cluster) = status, let running, running.cluster == cluster { return plan.board.found(running) }
     let sentence = "The node waits for its cluster: \(status)."
     if plan.board.birthStatus != sentence {
       plan.board.waits(for: sentence)

@@ -20,11 +20,12 @@ extension ClusterDesk {
         send(.statusAsk(ticket: 1, Bytes()), to: member.id)
       }
     }
+    steer(by: report)
     plan.board.set(PeerView(reports: reports.fresh(at: now), members: members.filter { !isReplaced($0) }.map(view)))
   }
 
   /// A node without a disk comes back as another; at its address it is the same to everybody.
-  private func isReplaced(_ member: Member) -> Bool {
+  func isReplaced(_ member: Member) -> Bool {
     guard !member.standing.isLive else { return false }
     return SocketAddress(member.address) == cluster.advertised
       || members.contains { $0.standing.isLive && $0.address == member.address }

@@ -21,7 +21,6 @@ internal import Wire
 final class ClusterDesk: LinkHost, GossipHost {
   static let listenerKind: UInt8 = 6
   static let listenerTimer: UInt8 = 7
-  static let seedTimer: UInt8 = 8
 
   let plan: NodePlan
   let cluster: ClusterPlan
@@ -34,6 +33,9 @@ final class ClusterDesk: LinkHost, GossipHost {
   private var remoteEdges = RemoteEdges()
   var birth: BirthNode?
   var reports = PeerReports()
+  /// A cluster that is there, as one of its brokers tells of it.
+  var running: ClusterFinding?
+  var steward: Steward
   private var isResolving = false
 
   init(plan: NodePlan, cluster: ClusterPlan, loop: ReactorLoop<NodeReactor>, post: @escaping (NodeMail, Int) -> Void) {
@@ -41,9 +43,10 @@ final class ClusterDesk: LinkHost, GossipHost {
     self.cluster = cluster
     self.loop = loop
     self.post = post
+    steward = Steward(policy: ClusterDesk.policy(of: plan))
     let hello = NodeHello(
       cluster: plan.isBorn ? plan.cluster : nil, node: plan.node, incarnation: cluster.incarnation, roles: cluster.roles,
-      shards: plan.isBorn ? UInt16(plan.shardCount) : 0, replicas: plan.isBorn ? UInt8(cluster.terms.replicas) : 0,
+      shards: plan.isBorn ? UInt16(plan.shardCount) : 0, replicas: plan.isBorn ? UInt8(plan.replicas) : 0,
       name: plan.configuration.name)
     var settings = LinkSettings()
     settings.frameLimit = WireLimits.frame(largestMessage: plan.configuration.maximumMessageBytes)
@@ -79,6 +82,7 @@ final class ClusterDesk: LinkHost, GossipHost {
     var profile = MemberProfile(role: cluster.gossipRole, boot: cluster.incarnation, name: String(plan.configuration.name.prefix(64)))
     profile.version = TidingsNode.version
     profile.http = plan.httpAddress
+    profile.rack = plan.configuration.rack
     profile.cluster = plan.isBorn ? plan.cluster : nil
     profile.bootstrapExpect = UInt8(clamping: cluster.terms.expect)
     profile.isDraining = plan.board.isDraining
@@ -109,7 +113,7 @@ final class ClusterDesk: LinkHost, GossipHost {
   // MARK: Events of the loop
 
   func owns(_ kind: UInt8) -> Bool { LinkPort.kinds.contains(kind) || kind == GossipPort.kind || kind == Self.listenerKind }
-  func ownsTimer(_ kind: UInt8) -> Bool { owns(kind) || kind == Self.listenerTimer || kind == Self.seedTimer }
+  func ownsTimer(_ kind: UInt8) -> Bool { owns(kind) || kind == Self.listenerTimer }
 
   func ready(_ token: PollToken, _ readiness: Readiness) {
     switch token.kind {
@@ -168,8 +172,11 @@ final class ClusterDesk: LinkHost, GossipHost {
       "linked", dialled ? "a link to another node is up" : "another node has linked itself here",
       ["node": LogValue(hello.node), "name": LogValue(hello.name)])
     guard dialled, hello.roles.contains(.broker) else { return }
-    if !plan.isBorn, !cluster.isBroker, let found = hello.cluster, hello.shards > 0 {
-      return plan.board.found(ClusterFinding(cluster: found, shards: Int(hello.shards), replicas: Int(hello.replicas)))
+    if !plan.isBorn, let found = hello.cluster, hello.shards > 0 {
+      let finding = ClusterFinding(cluster: found, shards: Int(hello.shards), replicas: Int(hello.replicas))
+      // A broker may yet be one of those that this cluster is born of.
+      if cluster.isBroker { running = finding } else { plan.board.found(finding) }
+      return
     }
     guard plan.isBorn, hello.cluster == plan.cluster else { return }
     for reactor in 0..<plan.reactors { post(.peer(hello.node, isThere: true), reactor) }
@@ -194,11 +201,14 @@ final class ClusterDesk: LinkHost, GossipHost {
       let edge = remoteEdges.number(of: request.edge, on: peer.connection)
       post(.broker(.request(shard, request.asked(by: edge))), plan.owner(of: shard))
     case .reply(let edge, let reply):
-      guard peer.dialled, Int(edge.value) < plan.reactors, isOurs(reply.shardID) else { return }
+      guard peer.dialled, Int(edge.value) < plan.reactors, isOurs(reply.shard) else { return }
       post(.routed([reply], from: peer.node), Int(edge.value))
     case .birth(let message): received(message, from: peer.node)
     case .statusAsk(let ticket, _): links.answer(.statusAnswer(ticket: ticket, reports.encoded(at: now)), on: peer.connection)
     case .statusAnswer(_, let bytes): if reports.take(bytes, at: now) { plan.board.stir() }
+    case .order(let shard, let order):
+      guard isOurs(shard), plan.hasShards, peer.roles.contains(.broker) else { return }
+      post(.broker(.order(shard, order)), plan.owner(of: shard))
     case .hello, .farewell, .ping, .pong, .gossipRequest, .gossipReply: break
     }
   }
@@ -263,17 +273,4 @@ final class ClusterDesk: LinkHost, GossipHost {
 
   /// Who is there, as far as is known here, this node left out.
   var members: [Member] { gossip?.members ?? [] }
-}
-
-extension ShardReply {
-  var shardID: ShardID {
-    switch self {
-    case .published(let shard, _), .feedEnded(let shard, _): shard
-    case .read(let reply): reply.shard
-    case .history(let reply): reply.shard
-    case .interest(let reply): reply.shard
-    case .consumer(let reply): reply.shard
-    case .push(let push): push.shard
-    }
-  }
 }

@@ -1,4 +1,5 @@
 internal import Core
+internal import Placement
 
 /// What the nodes of a cluster tell of themselves for the status, once a second.
 struct PeerReports {
@@ -59,6 +60,8 @@ struct NodeReport: Sendable {
     var term: UInt64
     var committed: UInt64
     var topics: UInt64
+    /// What placement is to know; told by the shard's leader.
+    var situation: ShardSituation?
     /// The object of the status page.
     var json: Bytes
   }
@@ -100,11 +103,25 @@ struct NodeReport: Sendable {
       buffer.append(littleEndian: shard.term)
       buffer.append(littleEndian: shard.committed)
       buffer.append(littleEndian: shard.topics)
+      append(shard.situation, to: &buffer)
       append(shard.json, to: &buffer)
     }
     buffer.append(littleEndian: behind)
     latencies.encode(into: &buffer)
     buffer.store(littleEndian: UInt32(buffer.count - start), at: start)
+  }
+
+  private func append(_ situation: ShardSituation?, to buffer: inout ByteBuffer) {
+    guard let situation else { return buffer.append(UInt8(0)) }
+    buffer.append(UInt8(situation.isChanging ? 3 : 1))
+    buffer.append(littleEndian: situation.load)
+    buffer.append(UInt8(clamping: situation.voters.count))
+    for voter in situation.voters.prefix(255) { buffer.append(littleEndian: voter.value) }
+    buffer.append(UInt8(clamping: situation.learners.count))
+    for learner in situation.learners.prefix(255) {
+      buffer.append(littleEndian: learner.id.value)
+      buffer.append(UInt8(learner.isCaughtUp ? 1 : 0))
+    }
   }
 
   private func append(_ bytes: Bytes, to buffer: inout ByteBuffer) {
@@ -140,12 +157,12 @@ struct ReportReader {
     guard let count = number(2) else { return nil }
     for _ in 0..<count {
       guard let id = number(2), let flags = number(1), let term = number(8), let committed = number(8), let topics = number(8),
-        let json = piece()
+        let situation = situation(of: ShardID(UInt16(id)), ledBy: NodeID(node)), let json = piece()
       else { return nil }
       report.shards.append(
         NodeReport.Shard(
-          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, isShort: flags & 4 != 0, term: term, committed: committed, topics: topics,
-          json: json))
+          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, isShort: flags & 4 != 0, term: term,
+          committed: committed, topics: topics, situation: situation.told, json: json))
     }
     // What follows came later: older nodes do not tell it, and newer ones may tell more.
     let end = start + Int(length)
@@ -167,6 +184,24 @@ struct ReportReader {
       report.latencies.take(counts, of: Int(transport))
     }
     return true
+  }
+
+  /// nil when it cannot be read; one that was not told is `told: nil`.
+  private mutating func situation(of shard: ShardID, ledBy leader: NodeID) -> (told: ShardSituation?, Void)? {
+    guard let flags = number(1), flags < 4 else { return nil }
+    guard flags & 1 != 0 else { return (nil, ()) }
+    guard let load = number(8), let voterCount = number(1) else { return nil }
+    var situation = ShardSituation(shard: shard, voters: [], leader: leader, isChanging: flags & 2 != 0, load: load)
+    for _ in 0..<voterCount {
+      guard let voter = number(8) else { return nil }
+      situation.voters.append(NodeID(voter))
+    }
+    guard let learnerCount = number(1) else { return nil }
+    for _ in 0..<learnerCount {
+      guard let learner = number(8), let isCaughtUp = number(1) else { return nil }
+      situation.learners.append(LearnerSituation(id: NodeID(learner), isCaughtUp: isCaughtUp == 1))
+    }
+    return (situation, ())
   }
 
   private mutating func number(_ size: Int) -> UInt64? {
