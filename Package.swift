@@ -123,7 +123,7 @@ let testTargets: [Target] =
     tests("Links", ["Links", "Wire", "Feeds", "Placement", "Gossip", "Sealing", "Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security", "Reactor"]),
-    tests("Node", ["Node", "JSON", "Placement", "Security"]),
+    tests("Node", ["Node", "Edge", "JSON", "Placement", "Security"]),
     tests("Client", ["Client", "HTTP", "JSON"]),
     tests("Bench", ["Bench", "JSON"]),
     tests("Tidy", []),

@@ -9,6 +9,23 @@ public struct LatencyHistogram: Sendable {
 
   public init() {}
 
+  /// Of counts by bucket that somebody else took; what came to none of the known buckets is left out.
+  public init(counts: [UInt32]) {
+    for (bucket, count) in counts.prefix(self.counts.count).enumerated() {
+      self.counts[bucket] = UInt64(count)
+      total += UInt64(count)
+    }
+  }
+
+  /// What was recorded after `earlier`, an older state of the same histogram.
+  public func since(_ earlier: LatencyHistogram) -> LatencyHistogram {
+    var difference = LatencyHistogram()
+    for index in counts.indices { difference.counts[index] = counts[index] - min(earlier.counts[index], counts[index]) }
+    difference.total = difference.counts.reduce(0, +)
+    difference.sumMilliseconds = sumMilliseconds - min(earlier.sumMilliseconds, sumMilliseconds)
+    return difference
+  }
+
   public mutating func record(milliseconds: Int64, times: Int = 1) {
     let value = max(0, milliseconds)
     var bucket = 0

@@ -37,6 +37,13 @@ extension EdgeReactor {
     (counters.published, fanout.counters.deliveries.reduce(0, +) + counters.catchUpEvents.reduce(0, +))
   }
 
+  /// From commit until it was written to followers, by `Transport`, since the start.
+  public var latencies: [LatencyHistogram] {
+    var latencies = [LatencyHistogram](repeating: LatencyHistogram(), count: Transport.allCases.count)
+    for format in EventFormat.allCases { latencies[format.transport.rawValue].merge(fanout.latencies[Int(format.rawValue)]) }
+    return latencies
+  }
+
   public func report() -> EdgeReport {
     var report = EdgeReport()
     report.counters = counters
@@ -48,9 +55,8 @@ extension EdgeReactor {
     }
     for format in EventFormat.allCases {
       report.delivered[format.transport.rawValue] += fanout.counters.deliveries[Int(format.rawValue)]
-      report.latencies[format.transport.rawValue].merge(fanout.latencies[Int(format.rawValue)])
     }
-    report.delivered[Transport.longPoll.rawValue] += counters.waitersAnswered
+    report.latencies = latencies
     for transport in Transport.allCases { report.delivered[transport.rawValue] += counters.catchUpEvents[transport.rawValue] }
     report.bytesSent = fanout.counters.bytes
     report.writes = fanout.counters.writes

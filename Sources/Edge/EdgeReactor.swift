@@ -271,7 +271,6 @@ public struct EdgeCounters: Sendable {
   public var pushes = 0
   public var gaps = 0
   public var fellBehind = 0
-  public var waitersAnswered = 0
   public var reads = 0
   public var cacheReads = 0
   public var protocolErrors = 0

@@ -71,7 +71,7 @@ class Operations(NodeTest):
         self.assertEqual((cluster["state"], cluster["shards"]), ("healthy", 16))
         self.assertIsInstance(cluster["why"], list)
         self.assertIn("replicas", cluster)
-        self.assertLessEqual({"id", "name", "role", "state", "http", "version", "uptime", "connections", "shards", "rates"}, node.keys())
+        self.assertLessEqual({"id", "name", "role", "state", "http", "cluster", "version", "uptime", "incarnation", "connections", "behind", "shards", "rates", "latency"}, node.keys())
         self.assertEqual((node["role"], node["state"]), ("all", "alive"))
         self.assertIn(str(self.port), node["http"])
         self.assertLessEqual({"sse", "websocket", "longpoll", "total"}, node["connections"].keys())
@@ -80,7 +80,7 @@ class Operations(NodeTest):
         for shard in shards:
             self.assertLessEqual({"id", "leader", "term", "state", "replicas", "first", "committed", "bytes"}, shard.keys())
             self.assertEqual((shard["state"], shard["leader"]), ("ok", node["id"]))
-        self.assertLessEqual({"connections", "topics", "published", "delivered", "publishRate", "deliverRate"}, totals.keys())
+        self.assertLessEqual({"connections", "topics", "published", "delivered", "publishRate", "deliverRate", "behind", "latency"}, totals.keys())
         self.publish("counted", "x")
         self.assertGreaterEqual(self.ask("GET", "/v1/cluster").json()["totals"]["published"], totals["published"] + 1)
 
@@ -94,13 +94,16 @@ class Operations(NodeTest):
 
     def test_pages(self):
         """The page and the browser client come with their types, tags and guards"""
-        for path, kind in (("/", "text/html; charset=utf-8"), ("/tidings.js", "text/javascript; charset=utf-8")):
+        for path, kind in (("/", "text/html; charset=utf-8"), ("/tidings.js", "text/javascript; charset=utf-8"), ("/dashboard.js", "text/javascript; charset=utf-8"), ("/messages.js", "text/javascript; charset=utf-8"), ("/dashboard.css", "text/css; charset=utf-8")):
             answer = self.ask("GET", path)
             self.assertEqual((answer.status, answer["Content-Type"]), (200, kind))
             self.assertEqual(answer["X-Content-Type-Options"], "nosniff")
             again = self.ask("GET", path, {"If-None-Match": answer["ETag"]})
             self.assertEqual((again.status, again.body), (304, b""))
         self.assertIn(b"connect", self.ask("GET", "/tidings.js").body)
+        policy = self.ask("GET", "/")["Content-Security-Policy"]
+        self.assertIn("default-src 'none'", policy)
+        self.assertNotIn("unsafe", policy)
 
     def test_origins(self):
         """Pages of this machine and of the same origin may read and publish; others are refused everywhere"""

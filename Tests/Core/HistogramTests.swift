@@ -65,3 +65,32 @@ struct HistogramTests {
     #expect(histogram.isEmpty)
   }
 }
+
+@Suite("Latency histogram")
+struct LatencyHistogramTests {
+  @Test("what came after an older state is what was recorded since")
+  func since() {
+    var generator = SeededGenerator(seed: 3)
+    var all = LatencyHistogram()
+    var later = LatencyHistogram()
+    for _ in 0..<500 { all.record(milliseconds: Int64(generator.next() % 40_000)) }
+    let earlier = all
+    for _ in 0..<200 {
+      let value = Int64(generator.next() % 40_000)
+      all.record(milliseconds: value)
+      later.record(milliseconds: value)
+    }
+    let since = all.since(earlier)
+    #expect(since.counts == later.counts && since.total == 200 && since.sumMilliseconds == later.sumMilliseconds)
+    #expect(all.since(all).percentile(0.5) == nil)
+    #expect(earlier.since(all).total == 0, "nothing is less than nothing")
+  }
+
+  @Test("counts that were told by others are taken as they are, as far as there are buckets")
+  func counts() {
+    let told = LatencyHistogram(counts: [1, 0, 5] + [UInt32](repeating: .max, count: 60))
+    #expect(told.counts.prefix(3) == [1, 0, 5] && told.counts.count == LatencyHistogram.bounds.count + 1)
+    #expect(told.total == told.counts.reduce(0, +))
+    #expect(LatencyHistogram(counts: []).percentile(0.99) == nil)
+  }
+}

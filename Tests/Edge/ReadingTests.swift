@@ -242,6 +242,21 @@ struct ReadingTests {
     #expect(limited.answers().first?.body.contains("\"data\":\"2\"") == true)
   }
 
+  @Test("What long-polls are answered with counts as delivered, each message once, with the time it took")
+  func longPollFigures() throws {
+    let harness = try EdgeHarness(shards: 1)
+    let plain = try (0..<3).map { _ in try harness.connect(sending: request("/v1/events?topic=a&wait=30")) }
+    let other = try harness.connect(sending: request("/v1/events?topic=a&wait=30", "Origin: http://localhost"))
+    harness.settle()
+    try harness.connect(sending: post("/v1/topics/a", "1")).close()
+    harness.settle()
+    #expect((plain + [other]).map { $0.answers().first?.status } == [200, 200, 200, 200])
+    let report = harness.edge.report()
+    #expect(report.delivered[Transport.longPoll.rawValue] == 4 && report.deliveredTotal == 4)
+    #expect(harness.edge.totals.delivered == 4, "rates count it too")
+    #expect(report.latencies[Transport.longPoll.rawValue].total == 4)
+  }
+
   @Test("A long-poll that nothing came for is 204 with a cursor, and misses nothing after it")
   func longPollTimeout() throws {
     let harness = try EdgeHarness()

@@ -14,7 +14,7 @@ import Testing
     report.why = (0..<random.below(4)).map { "reason \($0) ü" }
     report.shards = (0..<shards).map {
       NodeReport.Shard(
-        id: ShardID($0), leads: random.below(2) == 0, isRefusing: random.below(2) == 0, knowsLeader: random.below(2) == 0, term: random.next() >> 8, committed: random.next() >> 8,
+        id: ShardID($0), leads: random.below(2) == 0, isRefusing: random.below(2) == 0, isShort: random.below(2) == 0, knowsLeader: random.below(2) == 0, term: random.next() >> 8, committed: random.next() >> 8,
         topics: random.next() >> 8, situation: situation(of: ShardID($0), ledBy: report.node, &random), json: Bytes("{\"id\":\($0)}"))
     }
     return report

@@ -129,7 +129,7 @@ class FailureTests(unittest.TestCase):
             self.assertLess(refused(), 9)
             until(lambda: refused() < 1.0, 10, "its being refused at once")
             self.assertEqual(edge.json("/v1/events?topic=quorum&since=earliest")["events"][0]["data"], "kept")
-            self.assertEqual(edge.status()["cluster"]["state"], "unavailable")
+            until(lambda: edge.status()["cluster"]["state"] == "unavailable", 10, "the status' saying so")
             for broker in cluster.brokers[1:]:
                 broker.start(wait=False)
             cluster.wait_healthy()

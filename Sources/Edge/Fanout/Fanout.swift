@@ -183,10 +183,8 @@ final class Fanout {
         audience.isAnswerable = true
         answerable.append(audience.index)
       }
-      if audience.members.count > 0 {
-        counters.deliveries[Int(audience.key.format.rawValue)] += audience.members.count
-        if audience.oldestUnsent == nil { audience.oldestUnsent = record.time }
-      }
+      counters.deliveries[Int(audience.key.format.rawValue)] += audience.members.count
+      if audience.oldestUnsent == nil { audience.oldestUnsent = record.time }
       audience.lastSent = now
       touch(audience)
     }

@@ -167,15 +167,17 @@ extension EdgeReactor {
       let slot = Int(EventFormat.json.rawValue)
       var sharedFrom = UInt64.max
       var shared: RenderArena.Piece?
+      var sharedMessages = 0
       for waiter in told {
         guard let connection = connections[waiter.connection], case .http(let session) = connection.role, let reader = session.waiting else { continue }
         let isPlain = isPlainAnswer(session, reader, audience, waiter.position)
         if isPlain, sharedFrom != waiter.position || shared == nil {
           if let shared { fanout.arenas[slot].release(shared.chunk) }
           shared = renderShared(audience, from: waiter.position, session)
+          sharedMessages = audience.stream.messages(from: waiter.position)
           sharedFrom = waiter.position
         }
-        answerWaiter(connection, session, reader, audience, waiter.position, isPlain ? shared : nil)
+        if answerWaiter(connection, session, reader, audience, isPlain ? shared : nil) { fanout.counters.deliveries[slot] += sharedMessages }
       }
       if let shared { fanout.arenas[slot].release(shared.chunk) }
     }
@@ -218,10 +220,10 @@ extension EdgeReactor {
     body.append("\"}")
   }
 
+  /// False if it goes on as a reader instead.
   private func answerWaiter(
-    _ connection: Connection, _ session: HTTPSession, _ reader: Reader, _ audience: Audience, _ position: UInt64, _ shared: RenderArena.Piece?
-  ) {
-    counters.waitersAnswered += 1
+    _ connection: Connection, _ session: HTTPSession, _ reader: Reader, _ audience: Audience, _ shared: RenderArena.Piece?
+  ) -> Bool {
     session.waiting = nil
     session.waitsForEvents = false
     session.waitUntil = nil
@@ -231,7 +233,7 @@ extension EdgeReactor {
       fanout.await(audience, connection.key)
       session.waitUntil = now
       makePumpable(connection)
-      return
+      return false
     }
     acknowledge(reader, audience.shards, fanout.cursor(of: audience))
     session.pending.removeFirst()
@@ -246,9 +248,11 @@ extension EdgeReactor {
     case .wouldBlock:
       keep(shared, from: 0, for: connection)
     case .closed, .failed:
-      return close(connection)
+      close(connection)
+      return true
     }
     resumeReading(connection)
+    return true
   }
 
   private func keep(_ piece: RenderArena.Piece, from sent: Int, for connection: Connection) {

@@ -43,7 +43,7 @@ extension EdgeReactor {
     if !connection.isClosed { resumeReading(connection) }
   }
 
-  /// `GET /v1/cluster/events`: the status whenever it changes.
+  /// `GET /v1/cluster/events`: the status, at once, every second, and sooner when something happens.
   func followStatus(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner) {
     HTTPResponseEncoder.start(.ok, date: date(), into: &connection.output.own)
     HTTPResponseEncoder.contentType("text/event-stream", into: &connection.output.own)
@@ -88,20 +88,23 @@ extension EdgeReactor {
   // MARK: Files and courtesies
 
   func webPage(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner, _ page: WebPage) {
-    let bytes = page == .index ? PackageResources.index_html : PackageResources.tidings_js
+    let bytes = page.bytes
     let tag = "\"\(settings.version)-\(CRC32C.of(bytes.span.bytes))\""
     let known = session.head.first(.ifNoneMatch).map { EdgeReactor.matches(session.headSpan.text($0), String(tag.dropFirst().dropLast())) } ?? false
     let sequence = expect(session, manner)
     complete(connection, session, sequence) { manner, buffer in
       bytes.withUnsafeBytes { body in
         appendAnswer(
-          known ? .notModified : .ok, page == .index ? "text/html; charset=utf-8" : "text/javascript; charset=utf-8",
+          known ? .notModified : .ok, page.type,
           known ? UnsafeRawBufferPointer(start: nil, count: 0) : body, manner, into: &buffer
         ) { buffer in
           HTTPFieldEncoder.field("ETag", text: tag, into: &buffer)
           HTTPFieldEncoder.field("Cache-Control", "no-cache", into: &buffer)
           HTTPFieldEncoder.field("X-Content-Type-Options", "nosniff", into: &buffer)
-          if page == .index { HTTPFieldEncoder.field("X-Frame-Options", "DENY", into: &buffer) }
+          guard page == .index else { return }
+          HTTPFieldEncoder.field("X-Frame-Options", "DENY", into: &buffer)
+          HTTPFieldEncoder.field("Content-Security-Policy", text: WebPage.policy, into: &buffer)
+          HTTPFieldEncoder.field("Referrer-Policy", "no-referrer", into: &buffer)
         }
       }
     }

@@ -73,6 +73,9 @@ extension Route {
     case "/readyz": return get(.ready)
     case "/", "", "/index.html": return get(.page(.index))
     case "/tidings.js": return get(.page(.client))
+    case "/dashboard.js": return get(.page(.script))
+    case "/messages.js": return get(.page(.messages))
+    case "/dashboard.css": return get(.page(.style))
     case "/v1/echo" where diagnostics:
       if head.asksForWebSocket { return .echoSocket }
       return only("GET, HEAD, POST") { $0 == .get || $0 == .post || $0 == .head ? .echo : nil }
@@ -138,9 +141,4 @@ public enum NodeWish: String, Sendable, CaseIterable {
   case resume
   /// Give up everything and end.
   case leave
-}
-
-enum WebPage: Equatable {
-  case index
-  case client
 }

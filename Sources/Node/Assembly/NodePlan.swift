@@ -151,6 +151,8 @@ final class NodeBoard: Sendable {
   private let draining = Atomic<Bool>(false)
   private let ending = Atomic<Bool>(false)
   private let left = Atomic<Bool>(false)
+  private let stirrings = Atomic<UInt64>(0)
+  private let news = Atomic<UInt64>(0)
 
   func register(_ mailbox: Mailbox<NodeMail>, at index: Int) { state.withLock { $0.mailboxes[index] = mailbox } }
   func mailbox(at index: Int) -> Mailbox<NodeMail>? { state.withLock { $0.mailboxes[index] } }
@@ -189,6 +191,7 @@ final class NodeBoard: Sendable {
   func beginDraining() {
     ending.store(true, ordering: .relaxed)
     draining.store(true, ordering: .relaxed)
+    stir()
   }
 
   /// As operators want it; a node that ends drains whatever they want.
@@ -200,4 +203,12 @@ final class NodeBoard: Sendable {
   /// The node was told to leave and holds nothing any more.
   func hasLeft() { left.store(true, ordering: .relaxed) }
   var isGone: Bool { left.load(ordering: .relaxed) }
+
+  /// Something happened that others should hear of before the second is over: a leader moved, a node died.
+  func stir() { stirrings.add(1, ordering: .relaxed) }
+  var stirringCount: UInt64 { stirrings.load(ordering: .relaxed) }
+
+  /// The status tells of it now.
+  func tellNews() { news.add(1, ordering: .relaxed) }
+  var newsCount: UInt64 { news.load(ordering: .relaxed) }
 }

@@ -74,13 +74,17 @@ final class NodeReactor: ReactorApplication {
   private var pages = PageDesk()
   /// This reactor's rates are taken once a second.
   private var meter = RateMeter()
+  private var window: LatencyWindow
   private var lastSecond: Instant
+  private var newsDesk: NewsDesk
 
   init(plan: NodePlan, loop: ReactorLoop<NodeReactor>) {
     self.plan = plan
     self.loop = loop
     index = loop.index
     lastSecond = loop.now
+    window = LatencyWindow(at: loop.now, transports: Transport.allCases.count)
+    newsDesk = NewsDesk(at: loop.now)
     outgoing = [[NodeMail]](repeating: [], count: plan.reactors)
   }
 
@@ -134,6 +138,7 @@ final class NodeReactor: ReactorApplication {
       postOrder: { [unowned self] node, shard, order in toPeers.add(.order(shard, order), to: node) },
       onFact: { [unowned self] shard, fact in
         plan.tell(shard, fact)
+        if fact.isForTheStatus { plan.board.stir() }
         if case .leaderChanged(let leader?, _) = fact { routing?.heard(leader, of: shard, at: loop.now) }
       })
     broker.onMove = { [unowned self] shard, move in plan.tell(shard, move) }
@@ -216,6 +221,7 @@ final class NodeReactor: ReactorApplication {
       if isClosing, broker?.isClosed ?? true { loop.stop() }
       if isDraining { plan.board.idle(edge.connectionCount == 0, at: index) }
       everySecond()
+      careForNews()
       scheduleTick()
     case Self.listenerTimer:
       let listener = Int(token.slot.index)
@@ -240,8 +246,22 @@ final class NodeReactor: ReactorApplication {
     lastSecond = loop.now
     let totals = edge.totals
     meter.sample(published: totals.published, delivered: totals.delivered, over: elapsed)
+    window.sample(edge.latencies, at: loop.now)
     if desk != nil { ask(.own, PageTicket(edge: edge.edge, ticket: Ticket(0))) }
-    if edge.hasStatusFollowers { status(for: PageTicket(edge: edge.edge, ticket: Ticket(0))) }
+    tellFollowers()
+  }
+
+  private func tellFollowers() {
+    if edge.hasStatusFollowers { ask(.news, PageTicket(edge: edge.edge, ticket: Ticket(0))) }
+  }
+
+  /// Who follows the status hears what happened at once, not with the next second. The first reactor, which has the
+  /// cluster's port, tells the other nodes before; then all reactors tell their followers.
+  private func careForNews() {
+    if index == 0, newsDesk.isStirred(plan.board.stirringCount, at: loop.now) {
+      if desk == nil { plan.board.tellNews() } else { ask(.own, PageTicket(edge: edge.edge, ticket: Ticket(0))) }
+    }
+    if newsDesk.hasNews(plan.board.newsCount) { tellFollowers() }
   }
 
   func received(_ mail: inout [NodeMail]) {
@@ -350,34 +370,35 @@ final class NodeReactor: ReactorApplication {
   // MARK: Reports
 
   private func report() -> ReactorReport {
-    ReactorReport(
-      index: index, edge: edge.report(), shards: broker?.statuses ?? [], loop: loop.counters, rates: meter.rates,
-      routing: routing?.counters, cluster: desk?.report)
+    let edge = edge.report()
+    return ReactorReport(
+      index: index, edge: edge, shards: broker?.statuses ?? [], loop: loop.counters, rates: meter.rates,
+      latencies: window.recent(of: edge.latencies), routing: routing?.counters, cluster: desk?.report)
   }
 
   private func take(_ report: ReactorReport, _ request: ReportRequest) {
     guard let page = pages.take(report, request, of: plan.reactors) else { return }
     switch page.kind {
     case .status:
-      let peers = plan.board.peers
-      let body = StatusPage(plan: plan, own: OwnReport(plan: plan, reports: page.reports, wall: loop.wallTime).make(), peers: peers).render()
-      if request.page.ticket == Ticket(0) {
-        let bare = StatusPage(plan: plan, own: OwnReport(plan: plan, reports: page.reports, wall: nil).make(), peers: peers)
-        if pages.isNews(bare.render()) { edge.publishStatus(body) }
-      } else {
-        edge.answerPage(request.page.ticket, type: "application/json", body)
-      }
+      edge.answerPage(request.page.ticket, type: "application/json", status(page.reports))
+    case .news:
+      edge.publishStatus(status(page.reports))
     case .metrics:
       let body = MetricsPage(plan: plan, reports: page.reports, wall: loop.wallTime).render()
       edge.answerPage(request.page.ticket, type: "text/plain; version=0.0.4; charset=utf-8", body)
     case .own:
       desk?.tellOthers(OwnReport(plan: plan, reports: page.reports, wall: loop.wallTime).make())
+      if newsDesk.isToldToOthers() { plan.board.tellNews() }
     }
+  }
+
+  private func status(_ reports: [ReactorReport]) -> Bytes {
+    StatusPage(plan: plan, own: OwnReport(plan: plan, reports: reports, wall: loop.wallTime).make(), peers: plan.board.peers).render()
   }
 }
 
 extension NodeReactor: NodePages {
-  func status(for page: PageTicket) { ask(.status, page) }
+  func status(for page: PageTicket) { ask(page.ticket == Ticket(0) ? .news : .status, page) }
   func metrics(for page: PageTicket) { ask(.metrics, page) }
 
   func wish(_ wish: NodeWish, of node: String, for page: PageTicket) {
@@ -401,17 +422,4 @@ extension NodeReactor: NodePages {
   }
 
   var isDraining: Bool { plan.board.isDraining }
-}
-
-/// Keeps an acceptor, which cannot be copied, where an array can hold it.
-final class ListenerBox {
-  var acceptor: Acceptor<TCPListener>
-
-  static let busy = Array("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8)
-
-  init(_ listener: TCPListener, farewell: [UInt8] = ListenerBox.busy) {
-    acceptor = Acceptor(listener, farewell: farewell)
-  }
-
-  func close() { acceptor.source.close() }
 }

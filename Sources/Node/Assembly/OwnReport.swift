@@ -10,15 +10,14 @@ internal import Replica
 struct OwnReport {
   let plan: NodePlan
   let reports: [ReactorReport]
-  /// Nil leaves out what changes with time alone, to see whether anything else did.
-  let wall: WallTime?
+  let wall: WallTime
 
   private let shards: [ReplicaStatus]
   /// Of all reactors together, in tenths of a message a second.
   private let publishRate: UInt64
   private let deliverRate: UInt64
 
-  init(plan: NodePlan, reports: [ReactorReport], wall: WallTime?) {
+  init(plan: NodePlan, reports: [ReactorReport], wall: WallTime) {
     self.plan = plan
     self.reports = reports
     self.wall = wall
@@ -28,17 +27,20 @@ struct OwnReport {
   }
 
   func make() -> NodeReport {
-    var report = NodeReport(node: plan.node, json: node())
+    var report = NodeReport(node: plan.node, json: Bytes())
     report.connections = UInt64(reports.reduce(0) { $0 + $1.edge.connections.reduce(0, +) })
     report.published = UInt64(reports.reduce(0) { $0 + $1.edge.counters.published })
     report.delivered = UInt64(reports.reduce(0) { $0 + $1.edge.deliveredTotal })
     report.publishRate = publishRate
     report.deliverRate = deliverRate
+    report.behind = UInt64(reports.reduce(0) { $0 + $1.edge.behind })
+    report.latencies = LatencyTable(reports.map(\.latencies))
     report.why = why
+    report.json = node(report)
     report.shards = shards.map { status in
       NodeReport.Shard(
-        id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), knowsLeader: status.isServing || status.raft.leader != nil,
-        term: status.raft.term,
+        id: status.shard, leads: status.isServing, isRefusing: isRefusing(status), isShort: isShort(status),
+        knowsLeader: status.isServing || status.raft.leader != nil, term: status.raft.term,
         committed: status.committed.value, topics: UInt64(status.topics), situation: situation(of: status), json: shard(status))
     }
     return report
@@ -85,14 +87,12 @@ struct OwnReport {
 
   // MARK: The node
 
-  private func node() -> Bytes {
+  private func node(_ report: NodeReport) -> Bytes {
     var buffer = ByteBuffer(capacity: 1024)
     var json = JSONWriter()
     var connections = [Int](repeating: 0, count: Transport.allCases.count)
-    var behind = 0
     for report in reports {
       for index in connections.indices { connections[index] += report.edge.connections[index] }
-      behind += report.edge.behind
     }
     json.beginObject(into: &buffer)
     json.member("id", plan.node.description, into: &buffer)
@@ -107,15 +107,15 @@ struct OwnReport {
       json.null(into: &buffer)
     }
     json.member("version", plan.edge.version, into: &buffer)
-    if let wall { json.member("uptime", Int((wall.milliseconds - plan.started.milliseconds) / 1000), into: &buffer) }
+    json.member("uptime", Int((wall.milliseconds - plan.started.milliseconds) / 1000), into: &buffer)
     json.member("incarnation", plan.clusterPlan?.incarnation ?? 1, into: &buffer)
     json.name("connections", into: &buffer)
     json.beginObject(into: &buffer)
-    for transport in Transport.allCases { json.member(name(of: transport), connections[transport.rawValue], into: &buffer) }
+    for transport in Transport.allCases { json.member(transport.label, connections[transport.rawValue], into: &buffer) }
     json.member("mqtt", 0, into: &buffer)
     json.member("total", connections.reduce(0, +), into: &buffer)
     json.endObject(into: &buffer)
-    json.member("behind", behind, into: &buffer)
+    json.member("behind", report.behind, into: &buffer)
     json.name("shards", into: &buffer)
     json.beginObject(into: &buffer)
     json.member("leader", shards.count { $0.isServing }, into: &buffer)
@@ -128,36 +128,9 @@ struct OwnReport {
     json.name("delivered", into: &buffer)
     json.double(Double(deliverRate) / 10, into: &buffer)
     json.endObject(into: &buffer)
-    writeLatencies(&json, &buffer)
+    report.latencies.write(&json, &buffer)
     json.endObject(into: &buffer)
     return buffer.freeze()
-  }
-
-  private func name(of transport: Transport) -> StaticString {
-    switch transport {
-    case .http: "http"
-    case .sse: "sse"
-    case .ndjson: "ndjson"
-    case .webSocket: "websocket"
-    case .longPoll: "longpoll"
-    }
-  }
-
-  /// From commit to the socket, in milliseconds, for the transports that delivered anything.
-  private func writeLatencies(_ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
-    json.name("latency", into: &buffer)
-    json.beginObject(into: &buffer)
-    for transport in Transport.allCases {
-      var merged = LatencyHistogram()
-      for report in reports { merged.merge(report.edge.latencies[transport.rawValue]) }
-      guard let half = merged.percentile(0.5), let most = merged.percentile(0.99) else { continue }
-      json.name(name(of: transport), into: &buffer)
-      json.beginObject(into: &buffer)
-      json.member("p50", Int(half), into: &buffer)
-      json.member("p99", Int(most), into: &buffer)
-      json.endObject(into: &buffer)
-    }
-    json.endObject(into: &buffer)
   }
 
   // MARK: A shard
@@ -203,12 +176,18 @@ struct OwnReport {
     if isRefusing(status) { return "stalled" }
     guard status.isServing else { return status.raft.leader == nil ? "electing" : "ok" }
     guard status.condition == .ok else { return "stalled" }
+    return isShort(status) ? "under-replicated" : "ok"
+  }
+
+  /// As only the leader can tell.
+  private func isShort(_ status: ReplicaStatus) -> Bool {
+    guard status.isServing, status.condition == .ok else { return false }
     let newest = status.raft.members.map(\.heardAt).max()
-    let isShort = status.raft.members.contains { member in
+    let isSilent = status.raft.members.contains { member in
       member.isVoter && member.node != plan.node && (newest.map { $0 - member.heardAt > OwnReport.silence } ?? false)
     }
-    let hasLearners = !status.raft.membership.learners.isEmpty
-    return isShort || hasLearners ? "under-replicated" : "ok"
+    // A learner beside enough voters is on its way to replace one of them; nothing is missing.
+    return isSilent || (!status.raft.membership.learners.isEmpty && status.raft.membership.voters.count < plan.replicas)
   }
 
   /// What only the leader knows of the others is left out elsewhere.

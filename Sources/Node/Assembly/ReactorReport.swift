@@ -13,6 +13,8 @@ struct ReactorReport: Sendable {
   var shards: [ReplicaStatus]
   var loop: ReactorCounters
   var rates: Rates
+  /// From commit until written to followers, in the last half minute, by `Transport`.
+  var latencies: [LatencyHistogram]
   /// Where there are brokers to choose from.
   var routing: RouterCounters?
   /// Of the reactor that has the cluster's port.
@@ -37,7 +39,13 @@ struct Rates: Sendable {
 
 /// A page that one reactor puts together from the reports of all.
 struct ReportRequest: Sendable {
-  enum Kind: Sendable { case status, metrics, own }
+  enum Kind: Sendable {
+    case status, metrics
+    /// The status for those who follow it.
+    case news
+    /// What this node tells the others.
+    case own
+  }
 
   var number: UInt64
   var kind: Kind
@@ -54,7 +62,6 @@ struct PageDesk {
 
   private var open: [UInt64: Open] = [:]
   private var nextNumber: UInt64 = 1
-  private var lastNews: UInt64 = 0
 
   mutating func open(_ kind: ReportRequest.Kind, _ page: PageTicket, from reactor: Int) -> ReportRequest {
     let request = ReportRequest(number: nextNumber, kind: kind, page: page, reactor: reactor)
@@ -74,13 +81,6 @@ struct PageDesk {
     open[request.number] = nil
     page.reports.sort { $0.index < $1.index }
     return page
-  }
-
-  /// Whether a status differs from the last one that was told.
-  mutating func isNews(_ body: Bytes) -> Bool {
-    let hash = body.withUnsafeBytes { StableHash.of($0) }
-    defer { lastNews = hash }
-    return hash != lastNews
   }
 }
 

@@ -14,7 +14,7 @@ struct StatusPage {
     self.plan = plan
     self.own = own
     self.peers = peers
-    reports = [own] + peers.reports.filter { $0.node != own.node && peers.standing(of: $0.node) != .gone }
+    reports = [own] + peers.reports.filter { $0.node != own.node && ![.gone, .dead].contains(peers.standing(of: $0.node)) }
   }
 
   func render() -> Bytes {
@@ -71,6 +71,8 @@ struct StatusPage {
     if missing > 0 { why.append("nothing is known of \(missing) shards: no broker that holds them is heard from") }
     let leaderless = plan.isBorn ? shards.count { !$0.leads && !$0.knowsLeader } : 0
     if leaderless > 0 { why.append("\(leaderless) \(leaderless == 1 ? "shard has" : "shards have") no leader that is heard from") }
+    let short = shards.count { $0.leads && $0.isShort }
+    if short > 0 { why.append(short == 1 ? "1 shard lacks a replica" : "\(short) shards lack a replica") }
     if !plan.isBorn { why.append(plan.board.birthStatus) }
     let refusing = shards.count { $0.leads && $0.isRefusing } + leaderless + missing
     let state = !plan.isBorn || refusing == plan.shardCount ? "unavailable" : why.isEmpty ? "healthy" : "degraded"
@@ -124,6 +126,10 @@ struct StatusPage {
     json.double(Double(sum(\.publishRate)) / 10, into: &buffer)
     json.name("deliverRate", into: &buffer)
     json.double(Double(sum(\.deliverRate)) / 10, into: &buffer)
+    json.member("behind", sum(\.behind), into: &buffer)
+    var latencies = LatencyTable()
+    for report in reports { latencies.merge(report.latencies) }
+    latencies.write(&json, &buffer)
     json.endObject(into: &buffer)
   }
 

@@ -217,7 +217,7 @@ final class ClusterDesk: LinkHost, GossipHost {
       post(.routed([reply], from: peer.node), Int(edge.value))
     case .birth(let message): received(message, from: peer.node)
     case .statusAsk(let ticket, _): links.answer(.statusAnswer(ticket: ticket, reports.encoded(at: now)), on: peer.connection)
-    case .statusAnswer(_, let bytes): reports.take(bytes, at: now)
+    case .statusAnswer(_, let bytes): if reports.take(bytes, at: now) { plan.board.stir() }
     case .order(let shard, let order):
       guard isOurs(shard), plan.hasShards, peer.roles.contains(.broker) else { return }
       post(.broker(.order(shard, order)), plan.owner(of: shard))
@@ -243,6 +243,7 @@ final class ClusterDesk: LinkHost, GossipHost {
   // MARK: Gossip
 
   func gossip(_ fact: GossipFact) {
+    plan.board.stir()
     switch fact {
     case .joined(let member), .updated(let member):
       if case .joined = fact {

@@ -19,15 +19,20 @@ struct PeerReports {
     reports[report.node] = (report, now)
   }
 
-  /// Reports in a row, each with its age: they are passed on.
-  mutating func take(_ bytes: Bytes, at now: Instant) {
+  /// Reports in a row, each with its age: they are passed on. True if one of them is of other leaders or other troubles
+  /// than the one before it.
+  @discardableResult
+  mutating func take(_ bytes: Bytes, at now: Instant) -> Bool {
     var reader = ReportReader(bytes)
+    var isNews = false
     while let (report, age) = reader.next() {
       let at = now.before(age)
       if let known = reports[report.node], known.at > at { continue }
       guard reports[report.node] != nil || reports.count < PeerReports.most else { continue }
+      isNews = isNews || reports[report.node].map { !report.tellsTheSame(as: $0.report) } ?? true
       reports[report.node] = (report, at)
     }
+    return isNews
   }
 
   /// All fresh ones, for another node.
@@ -50,8 +55,10 @@ struct NodeReport: Sendable {
     var id: ShardID
     var leads: Bool
     var isRefusing: Bool
+    /// Its leader misses a replica.
+    var isShort = false
     /// Whether this replica leads, or hears from one that does.
-    var knowsLeader: Bool
+    var knowsLeader = false
     var term: UInt64
     var committed: UInt64
     var topics: UInt64
@@ -72,6 +79,15 @@ struct NodeReport: Sendable {
   var deliverRate: UInt64 = 0
   var why: [String] = []
   var shards: [Shard] = []
+  /// Clients that read on at their own pace.
+  var behind: UInt64 = 0
+  var latencies = LatencyTable()
+
+  /// Whether nothing but numbers changed, which can wait for the next second.
+  func tellsTheSame(as other: NodeReport) -> Bool {
+    why == other.why && shards.count == other.shards.count
+      && zip(shards, other.shards).allSatisfy { $0.id == $1.id && $0.leads == $1.leads && $0.isRefusing == $1.isRefusing && $0.isShort == $1.isShort }
+  }
 
   func encode(age: TimeSpan, into buffer: inout ByteBuffer) {
     let start = buffer.count
@@ -85,13 +101,15 @@ struct NodeReport: Sendable {
     buffer.append(littleEndian: UInt16(clamping: shards.count))
     for shard in shards {
       buffer.append(littleEndian: shard.id.value)
-      buffer.append(UInt8((shard.leads ? 1 : 0) | (shard.isRefusing ? 2 : 0) | (shard.knowsLeader ? 4 : 0)))
+      buffer.append(UInt8((shard.leads ? 1 : 0) | (shard.isRefusing ? 2 : 0) | (shard.isShort ? 4 : 0) | (shard.knowsLeader ? 8 : 0)))
       buffer.append(littleEndian: shard.term)
       buffer.append(littleEndian: shard.committed)
       buffer.append(littleEndian: shard.topics)
       append(shard.situation, to: &buffer)
       append(shard.json, to: &buffer)
     }
+    buffer.append(littleEndian: behind)
+    latencies.encode(into: &buffer)
     buffer.store(littleEndian: UInt32(buffer.count - start), at: start)
   }
 
@@ -145,11 +163,29 @@ struct ReportReader {
       else { return nil }
       report.shards.append(
         NodeReport.Shard(
-          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, knowsLeader: flags & 4 != 0, term: term, committed: committed, topics: topics,
-          situation: situation.told, json: json))
+          id: ShardID(UInt16(id)), leads: flags & 1 != 0, isRefusing: flags & 2 != 0, isShort: flags & 4 != 0, knowsLeader: flags & 8 != 0,
+          term: term, committed: committed, topics: topics, situation: situation.told, json: json))
     }
-    guard place == start + Int(length) else { return nil }
+    // What follows came later: older nodes do not tell it, and newer ones may tell more.
+    let end = start + Int(length)
+    guard place == end || (place < end && readLater(into: &report)), place <= end else { return nil }
+    place = end
     return (report, .milliseconds(Int(age)))
+  }
+
+  private mutating func readLater(into report: inout NodeReport) -> Bool {
+    guard let behind = number(8), let transports = number(1) else { return false }
+    report.behind = behind
+    for _ in 0..<transports {
+      guard let transport = number(1), let buckets = number(1) else { return false }
+      var counts: [UInt32] = []
+      for _ in 0..<buckets {
+        guard let count = number(4) else { return false }
+        counts.append(UInt32(count))
+      }
+      report.latencies.take(counts, of: Int(transport))
+    }
+    return true
   }
 
   /// nil when it cannot be read; one that was not told is `told: nil`.

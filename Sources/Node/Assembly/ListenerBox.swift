@@ -1,0 +1,14 @@
+internal import Reactor
+
+/// Keeps an acceptor, which cannot be copied, where an array can hold it.
+final class ListenerBox {
+  var acceptor: Acceptor<TCPListener>
+
+  static let busy = Array("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".utf8)
+
+  init(_ listener: TCPListener, farewell: [UInt8] = ListenerBox.busy) {
+    acceptor = Acceptor(listener, farewell: farewell)
+  }
+
+  func close() { acceptor.source.close() }
+}
