@@ -35,6 +35,46 @@ def go_apart(network=False):
         run("ip", "link", "set", "lo", "up")
 
 
+class Network:
+    """A network of the nodes' own: each has a namespace, and this process, where the clients are, is the router between them.
+
+    Where it cuts, clients still reach every node.
+    """
+
+    def __init__(self, cluster):
+        go_apart(network=True)
+        pathlib.Path("/run/netns").mkdir(exist_ok=True)
+        run("mount", "-t", "tmpfs", "none", "/run/netns")
+        pathlib.Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        run("nft", "add table inet cuts; add chain inet cuts forward { type filter hook forward priority 0; }")
+        secret = cluster.folder / "secret"
+        secret.write_text("the secret of a scenario's own cluster\n")
+        for number, node in enumerate(cluster.nodes, 1):
+            space = f"tidings-{number}"
+            run("ip", "netns", "add", space)
+            run("ip", "link", "add", f"to{number}", "type", "veth", "peer", "name", "eth0", "netns", space)
+            run("ip", "addr", "add", f"10.77.{number}.1/30", "dev", f"to{number}")
+            run("ip", "link", "set", f"to{number}", "up")
+            node.host = f"10.77.{number}.2"
+            run("ip", "-n", space, "addr", "add", f"{node.host}/30", "dev", "eth0")
+            run("ip", "-n", space, "link", "set", "eth0", "up")
+            run("ip", "-n", space, "link", "set", "lo", "up")
+            run("ip", "-n", space, "route", "add", "default", "via", f"10.77.{number}.1")
+            node.prefix = (*WITH_US, "ip", "netns", "exec", space)
+            node.options = (*node.options, "--auth", "none", "--cluster-secret-file", str(secret))
+        cluster.join[:] = [broker.cluster_address for broker in cluster.brokers]
+
+    def cut(self, sources, destinations):
+        """What the sources send to the destinations is lost without a word."""
+        for source in sources:
+            for destination in destinations:
+                if source is not destination:
+                    run("nft", f"add rule inet cuts forward ip saddr {source.host} ip daddr {destination.host} drop")
+
+    def heal(self):
+        run("nft", "flush chain inet cuts forward")
+
+
 class Disk:
     """A small ext4 in a file: it can be filled, and its power can be cut."""
 
