@@ -19,6 +19,7 @@ import time
 import urllib.parse
 
 PAUSE = 0.05  # before the next attempt, at most
+PAUSE_REFUSED = 0.5  # where nobody listens
 SILENCE = 10.0  # the longest a connection may be silent; the nodes' heartbeats are shorter
 AT_ONCE = 256  # connections being opened
 
@@ -34,14 +35,17 @@ class Crowd:
     def __init__(self, edges, filter, sse, websockets, stay, seed):
         self.size = sse + websockets
         self.name = f"{sse} × SSE and {websockets} × WebSocket"
-        self.plan = json.dumps({
+        self.plan = {
             "edges": [(edge.host, edge.port) for edge in edges], "filter": filter, "sse": sse, "websockets": websockets, "stay": stay, "seed": seed,
-        })
+        }
         self.process = None
         self.ended = None
 
+    def begin_at(self, edges):
+        self.plan["edges"] = [(edge.host, edge.port) for edge in edges]
+
     def start(self):
-        self.process = subprocess.Popen([sys.executable, "-B", __file__, self.plan], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([sys.executable, "-B", __file__, json.dumps(self.plan)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.lock = threading.Lock()
         deadline = time.monotonic() + 60
         while self.ask("state")["begun"] < self.size:
@@ -216,11 +220,12 @@ class CrowdProcess:
             self.errors[why] += 1
         if not member.open:
             self.opening -= 1
+        pause = PAUSE if member.open else PAUSE_REFUSED
         member.open = False
         del self.by_descriptor[member.socket.fileno()]
         member.socket.close()
         member.socket = None
-        heapq.heappush(self.waiting, (time.monotonic() + self.random.random() * PAUSE, member.place))
+        heapq.heappush(self.waiting, (time.monotonic() + self.random.random() * pause, member.place))
 
     # -- What comes
 

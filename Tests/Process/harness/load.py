@@ -174,7 +174,8 @@ class LoadProcess:
             self.out.append(f"{lane.place} {lane.number} {lane.sent} {time.monotonic()}\n")
             return self.next(lane)
         kind = f"{status} {json.loads(body).get('title', '')}" if body.startswith(b"{") else str(status)
-        if status not in (429, 503, 507) or (status == 503 and b"retry-after" not in head.lower()):
+        # 502 and 504 come from a load balancer whose edge died.
+        if status not in (429, 502, 503, 504, 507) or (status == 503 and b"retry-after" not in head.lower()):
             kind = f"unexpected {kind}"
         return self.failed(lane, kind, leaves=b"connection: close" in head.lower())
 
