@@ -58,6 +58,9 @@ public final class EdgeReactor {
   var departures: [(Instant, SlotKey)] = []
   private var questionNumber: UInt32 = 0
   var dateCache = DateCache()
+  var sharedReads = SharedReads()
+  /// What readers asked and others had been told already, for the next turn.
+  var sharedAnswers: [ReadReply] = []
 
   let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: EdgeReactor.readBufferSize, alignment: 64)
   static let readBufferSize = 128 << 10
@@ -128,9 +131,7 @@ public final class EdgeReactor {
       for result in results { published(shard, result) }
     case .read(let reply):
       if goesOnCatchingUp(reply) { break }
-      if let connection = connection(of: reply.ticket), let reader = connection.reader {
-        take(reply, for: reader, of: connection)
-      }
+      take(reply)
     case .interest(let reply):
       if fanout.feeds[reply.shard.index].live(reply) { pumpReadersWaiting(on: reply.shard) } else { endCatchingUp(reply.shard) }
     case .feedEnded(let shard, _):
@@ -144,6 +145,7 @@ public final class EdgeReactor {
 
   /// Sends the shards what gathered in this turn. Called before the shards' own end of turn.
   public func flushRequests() {
+    takeSharedAnswers()
     pumpReaders()
     for index in batches.indices {
       if let batch = batches[index] {
@@ -158,7 +160,7 @@ public final class EdgeReactor {
   }
 
   /// Whether a turn's end has more to ask of the shards: readers that were woken by what the shards answered.
-  public var hasRequests: Bool { !pumpable.isEmpty || !fanout.woken.isEmpty || fanout.feeds.contains(where: \.wantsCatchUp) }
+  public var hasRequests: Bool { !pumpable.isEmpty || !sharedAnswers.isEmpty || !fanout.woken.isEmpty || fanout.feeds.contains(where: \.wantsCatchUp) }
 
   /// Numbers questions of connections; what comes back with an older number is not waited for any more.
   func nextSequence() -> UInt32 {
@@ -273,6 +275,8 @@ public struct EdgeCounters: Sendable {
   public var fellBehind = 0
   public var reads = 0
   public var cacheReads = 0
+  /// Reads that an equal one of another follower answered.
+  public var sharedReads = 0
   public var protocolErrors = 0
   /// Messages written to one reader alone, by `Transport`.
   public var catchUpEvents = [Int](repeating: 0, count: Transport.allCases.count)

@@ -106,6 +106,7 @@ extension EdgeReactor {
       audience.emptySince = nil
       if !audience.members.isEmpty, now - audience.lastSent >= settings.heartbeat { fanout.beat(audience, now: now) }
     }
+    sharedReads.forget(at: now)
     acknowledgeConsumers()
     scheduleAudienceCare()
   }

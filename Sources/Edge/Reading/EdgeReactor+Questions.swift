@@ -10,13 +10,45 @@ extension EdgeReactor {
   func question(_ reader: Reader, _ lane: Reader.Lane, _ start: ReadStart, isProbe: Bool = false, of connection: Connection) {
     let sequence = nextSequence()
     reader.question = (sequence, lane, isProbe)
+    let ticket = TicketParts.make(connection.key, sequence)
+    let filters = reader.filters(of: lane)
+    // A poll asks for itself, so that whoever published reads what it published.
+    if case .follow = reader.goal, case .after(let offset) = start, !isProbe {
+      switch sharedReads.answer(to: SharedReads.Key(shard: lane.shard, after: offset, filters: filters), ticket, at: now) {
+      case .mustBeAsked: break
+      case .comes:
+        counters.sharedReads += 1
+        return
+      case .page(let page):
+        counters.sharedReads += 1
+        sharedAnswers.append(ReadReply(shard: lane.shard, ticket: ticket, result: .success(page)))
+        return
+      }
+    }
     counters.reads += 1
     ask(
       lane.shard,
-      .read(
-        ReadRequest(
-          edge: edge, ticket: TicketParts.make(connection.key, sequence), filters: reader.filters(of: lane), start: start,
-          maximumBytes: RequestLimits.readBytes)))
+      .read(ReadRequest(edge: edge, ticket: ticket, filters: filters, start: start, maximumBytes: RequestLimits.readBytes)))
+  }
+
+  /// A shard's answer, for whoever asked and for those who would have asked the same.
+  func take(_ reply: ReadReply) {
+    let others = sharedReads.answered(reply, at: now)
+    takeAlone(reply)
+    for ticket in others { takeAlone(ReadReply(shard: reply.shard, ticket: ticket, result: reply.result)) }
+  }
+
+  /// What others' answers told: not in the turn that asked, so that nobody is kept waiting by a reader with much to read.
+  func takeSharedAnswers() {
+    let answers = sharedAnswers
+    sharedAnswers.removeAll(keepingCapacity: true)
+    for reply in answers { takeAlone(reply) }
+  }
+
+  private func takeAlone(_ reply: ReadReply) {
+    if let connection = connection(of: reply.ticket), let reader = connection.reader {
+      take(reply, for: reader, of: connection)
+    }
   }
 
   /// A shard's answer to a reader.

@@ -69,6 +69,8 @@ struct MetricsPage {
     writer.write(.counter("tidings_readers_fell_behind_total", "Times a reader was left to its cursor because its socket did not keep up."), sum { $0.edge.counters.fellBehind })
     writer.write(.counter("tidings_gaps_total", "Times a reader was told that messages are gone."), sum { $0.edge.counters.gaps })
     writer.write(.counter("tidings_shard_reads_total", "Reads that readers asked of shards."), sum { $0.edge.counters.reads })
+    writer.write(
+      .counter("tidings_shared_reads_total", "Reads of followers that an equal one of another follower answered."), sum { $0.edge.counters.sharedReads })
     writer.write(.counter("tidings_cache_reads_total", "Reads served from recent pushes."), sum { $0.edge.counters.cacheReads })
     writer.write(.gauge("tidings_queue_bytes", "Queued for single connections."), sum { $0.edge.queuedBytes })
     writer.write(.gauge("tidings_stream_bytes", "Rendered and not yet taken by every follower."), sum { $0.edge.streamBytes })

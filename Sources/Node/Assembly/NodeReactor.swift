@@ -162,6 +162,8 @@ final class NodeReactor: ReactorApplication {
 
   func stopped() {
     for box in acceptors { box.close() }
+    // Where the node begins anew as a member of its cluster, whoever came before would be connected to nobody.
+    edge.closeAll()
     desk?.close()
     plan.board.ended()
   }

@@ -43,14 +43,19 @@ class ClusterNode(Node):
         self.join = join
         self.port = free_port()
         self.cluster_port = cluster_port or free_port()
-        self.cluster_address = f"127.0.0.1:{self.cluster_port}"
         self.is_paused = False
+
+    prefix = ()  # what its command is started with
+
+    @property
+    def cluster_address(self):
+        return f"{self.host}:{self.cluster_port}"
 
     def command(self):
         own = ["--data", self.data] if self.data else []
         joins = ["--join", ",".join(self.join)] if self.join else []
         return [
-            str(BINARY), "serve", "--role", self.role, "--node", self.name, "--http", self.address, "--cluster", self.cluster_address,
+            *self.prefix, str(BINARY), "serve", "--role", self.role, "--node", self.name, "--http", self.address, "--cluster", self.cluster_address,
             "--mqtt", "off", "--heartbeat", "2s", "--log-format", "text", *own, *joins, *self.options,
         ]
 

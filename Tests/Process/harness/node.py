@@ -34,6 +34,8 @@ def until(condition, seconds=10.0, what="it"):
 
 
 class Node:
+    host = "127.0.0.1"
+
     def __init__(self, *options, data=None):
         self.port = free_port()
         self.options = options
@@ -44,7 +46,7 @@ class Node:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def url(self):
@@ -102,7 +104,7 @@ class Node:
 
     def request(self, method, path, body=None, headers=None, timeout=10):
         """One request on a connection of its own: (status, headers, body)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             answer = connection.getresponse()

@@ -23,6 +23,7 @@ class Reader:
         self.node = node
         self.filters = filters
         self.events = []
+        self.moments = []  # when each of them came
         self.gaps = []
         self.connections = 0
         self.errors = []
@@ -60,6 +61,7 @@ class Reader:
                 self.stopped.wait(PAUSE)
 
     def take(self, event):
+        self.moments.append(time.monotonic())
         self.events.append((event["topic"], event["position"], event.get("data")))
 
     def query(self, **more):
@@ -81,7 +83,7 @@ class SSEReader(Reader):
     longest_silence = 20  # more than the node's heartbeat
 
     def follow(self):
-        self.stream = SSEStream(self.node.port, self.query(format="json"), timeout=self.longest_silence)
+        self.stream = SSEStream(self.node.port, self.query(format="json"), timeout=self.longest_silence, host=self.node.host)
         self.connections += 1
         try:
             while not self.leaves():

@@ -7,13 +7,13 @@ import urllib.parse
 class HTTPStream:
     """A GET whose body is read as it arrives."""
 
-    def __init__(self, port, path, headers=None, timeout=30.0, receive_buffer=None):
+    def __init__(self, port, path, headers=None, timeout=30.0, receive_buffer=None, host="127.0.0.1"):
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
-        self.socket.connect(("127.0.0.1", port))
-        lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}"] + [f"{name}: {value}" for name, value in (headers or {}).items()]
+        self.socket.connect((host, port))
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}"] + [f"{name}: {value}" for name, value in (headers or {}).items()]
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         self.file = self.socket.makefile("rb")
         self.status = int(self.line().split()[1])

@@ -7,6 +7,8 @@ import random
 import threading
 import time
 
+from .crowd import Crowd
+from .load import Load
 from .node import until
 from .readers import LongPollReader, SSEReader, WebSocketReader
 
@@ -74,7 +76,7 @@ class Publisher(threading.Thread):
     def attempt(self, body, key):
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.edge.port, timeout=ANSWER_WITHIN)
+                self.connection = http.client.HTTPConnection(self.edge.host, self.edge.port, timeout=ANSWER_WITHIN)
             self.connection.request("POST", f"/v1/topics/{self.topic}", body=body, headers={"Idempotency-Key": key})
             answer = self.connection.getresponse()
             text = answer.read()
@@ -129,12 +131,20 @@ class Witness:
     `with Witness(cluster, topics) as witness:` … and `witness.finish()` at the end, which answers the account.
     """
 
-    def __init__(self, cluster, topics, rate=50, followers=3, edges=None, stay=(1.0, 4.0), seed=None):
+    def __init__(self, cluster, topics, rate=50, followers=3, edges=None, stay=(1.0, 4.0), seed=None, load=False, crowds=()):
+        """`rate` is of each topic. With `load` all publish from a process of their own, which keeps to higher rates.
+
+        `crowds` are many more followers, (SSE, WebSocket) of them, each crowd in a process of its own.
+        """
         self.seed = random.randrange(1 << 32) if seed is None else seed
         self.edges = list(edges or cluster.edges)
         self.topics = list(topics)
-        self.publishers = [Publisher(self.edges, topic, rate, self.seed + place) for place, topic in enumerate(self.topics)]
         self.filter = self.topics[0].split("/")[0] + "/#"
+        self.load = Load(self.edges, self.topics, rate, self.seed) if load or crowds else None
+        self.publishers = self.load.publishers if self.load else [
+            Publisher(self.edges, topic, rate, self.seed + place) for place, topic in enumerate(self.topics)
+        ]
+        self.crowds = [Crowd(self.edges, self.filter, sse, websockets, stay, self.seed ^ (place + 100)) for place, (sse, websockets) in enumerate(crowds)]
         self.followers = [
             TRANSPORTS[place % len(TRANSPORTS)](self.edges, self.filter, stay=stay, seed=self.seed ^ (place + 1)) for place in range(followers)
         ]
@@ -143,17 +153,26 @@ class Witness:
     def __enter__(self):
         for follower in self.followers:
             follower.start()
+        for crowd in self.crowds:
+            crowd.start()
         self.began = time.monotonic()
-        for publisher in self.publishers:
-            publisher.start()
+        if self.load:
+            self.load.start()
+        else:
+            for publisher in self.publishers:
+                publisher.start()
         return self
 
     def __exit__(self, kind, error, trace):
         self.stop_publishing()
-        for follower in self.followers:
+        for follower in [*self.followers, *self.crowds]:
             follower.stop()
+        if self.load:
+            self.load.kill()
 
     def stop_publishing(self):
+        if self.load:
+            self.load.stop()
         for publisher in self.publishers:
             publisher.stopped.set()
 
@@ -196,7 +215,7 @@ class Witness:
             if account.is_complete or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
-        for follower in self.followers:
+        for follower in [*self.followers, *self.crowds]:
             follower.stop()
         # Once more: what comes when nothing is to come any more counts too.
         account.count()
@@ -216,7 +235,20 @@ class Account:
         self.problems = []
         for follower in self.witness.followers:
             self.count_one(follower)
+        for crowd in self.witness.crowds:
+            self.count_crowd(crowd)
         self.compare()
+
+    def count_crowd(self, crowd):
+        expected = [publisher.acknowledged[-1] + 1 if publisher.acknowledged else 0 for publisher in self.witness.publishers]
+        excused = [(place, number) for place, publisher in enumerate(self.witness.publishers) for number in publisher.unknown]
+        found = crowd.account(expected, excused)
+        self.delivered += found["delivered"]
+        self.gaps += found["gaps"]
+        self.doubled += found["doubled"]
+        self.disorder += found["disorder"]
+        self.lost += found["lost"]
+        self.problems += found["problems"]
 
     def count_one(self, follower):
         found = follower.by_topic()
@@ -224,7 +256,7 @@ class Account:
         if follower.gaps:
             self.problems.append(f"{follower.name}: was told of gaps: {follower.gaps[:3]}")
         for publisher in self.witness.publishers:
-            numbers = [int(data) for data in found.get(publisher.topic, [])]
+            numbers = [int(data.rpartition(":")[2]) for data in found.get(publisher.topic, [])]
             seen = collections.Counter(numbers)
             lost = [number for number in publisher.acknowledged if number not in seen]
             doubled = [number for number, count in seen.items() if count > 1]
@@ -272,18 +304,29 @@ class Account:
         return longest
 
     @property
+    def longest_quiet(self):
+        """The longest that one follower waited for its next message."""
+        longest = max([0.0, *(crowd.quiet for crowd in self.witness.crowds)])
+        for follower in self.witness.followers:
+            moments = list(follower.moments)
+            longest = max([longest, *(later - earlier for earlier, later in zip(moments, moments[1:]))])
+        return longest
+
+    @property
     def errors(self):
         return sum((publisher.errors for publisher in self.witness.publishers), collections.Counter())
 
     def __str__(self):
         seconds = self.ended - self.witness.began
         errors = ", ".join(f"{count} × {kind}" for kind, count in sorted(self.errors.items())) or "none"
-        moves = ", ".join(f"{follower.name} {follower.connections}" for follower in self.witness.followers)
+        everyone = [*self.witness.followers, *self.witness.crowds]
+        moves = ", ".join(f"{follower.name} {follower.connections}" for follower in everyone)
+        followers = len(self.witness.followers) + sum(crowd.size for crowd in self.witness.crowds)
         return (
             f"  acknowledged {self.acknowledged} ({self.acknowledged / seconds:.0f}/s over {len(self.witness.topics)} topics), given up {self.unknown}\n"
-            f"  delivered {self.delivered} to {len(self.witness.followers)} followers, connections: {moves}\n"
+            f"  delivered {self.delivered} to {followers} followers, connections: {moves}\n"
             f"  lost {self.lost}, doubled {self.doubled}, out of order {self.disorder}, gaps {self.gaps}, followers that differ {self.differs}\n"
-            f"  longest silence of a topic {self.longest_silence:.2f} s; publish errors: {errors}; seed {self.witness.seed}")
+            f"  longest silence: a topic's {self.longest_silence:.2f} s, a follower's {self.longest_quiet:.2f} s; publish errors: {errors}; seed {self.witness.seed}")
 
     def check(self):
         assert self.is_good, "\n".join([str(self), *self.problems[:20]])
