@@ -10,7 +10,8 @@ import tempfile
 import time
 import unittest
 
-from harness.node import ROOT, free_port, until
+from harness.cluster import free_port
+from harness.node import ROOT, until
 
 UP = str(ROOT / "cluster" / "up")
 
