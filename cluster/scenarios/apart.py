@@ -93,6 +93,10 @@ class Disk:
     def unmount(self):
         run("umount", str(self.path))
 
+    def remove(self):
+        self.unmount()
+        self.image.unlink(missing_ok=True)
+
     def cut_power(self):
         """What was not synced is gone; what is asked of the file system from now on fails."""
         directory = os.open(self.path, os.O_RDONLY)

@@ -107,6 +107,7 @@ class Member:
         self.socket = None
         self.open = False
         self.rest = b""
+        self.refused_by = None
         self.heard = self.fed = None
         self.quiet = 0.0
         self.leaves_at = float("inf")
@@ -156,7 +157,8 @@ class CrowdProcess:
     # -- Connections
 
     def connect(self, member):
-        edge = self.random.choice(self.edges)
+        # Not at once again where nobody listened.
+        edge = self.random.choice([edge for edge in self.edges if edge != member.refused_by] or self.edges)
         member.socket = socket.socket()
         member.socket.setblocking(False)
         member.socket.connect_ex(edge)
@@ -220,7 +222,8 @@ class CrowdProcess:
             self.errors[why] += 1
         if not member.open:
             self.opening -= 1
-        pause = PAUSE if member.open else PAUSE_REFUSED
+        member.refused_by = None if member.open else member.edge
+        pause = PAUSE if member.open or len(self.edges) > 1 else PAUSE_REFUSED
         member.open = False
         del self.by_descriptor[member.socket.fileno()]
         member.socket.close()
