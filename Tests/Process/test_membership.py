@@ -121,6 +121,18 @@ class GrowthTests(unittest.TestCase):
             until(lambda: len(edge.json("/v1/events?topic=before/%23&since=earliest")["events"]) == 20, 30, "everything's being there")
 
 
+class ReadinessTests(unittest.TestCase):
+    def test_no_broker(self):
+        """An edge that reaches no broker tells balancers to send nobody, and says so when it reaches one again"""
+        with Cluster(brokers=1, edges=1) as cluster:
+            edge, broker = cluster.edges[0], cluster.brokers[0]
+            broker.kill()
+            status, _, body = until(lambda: (answer := edge.get("/readyz"))[0] == 503 and answer, 15, "its not being ready")
+            self.assertIn(b"reaches no broker", body)
+            broker.start(wait=False)
+            until(lambda: edge.get("/readyz")[0] == 200, 15, "its being ready again")
+
+
 class WishTests(unittest.TestCase):
     def test_drain_and_undo(self):
         """A node that drains leads nothing, says so, sends its clients elsewhere and keeps its replicas; it can be undone"""

@@ -33,6 +33,9 @@ public struct ShardRouter: ~Copyable {
   /// Whether a flush may have something to send.
   public var isStirred: Bool { !stirred.isEmpty }
 
+  /// Whether there is anybody to ask.
+  public var reachesABroker: Bool { !brokers.isEmpty }
+
   /// Who is taken for the shard's leader.
   public func leader(of shard: ShardID) -> NodeID? { lanes[shard.index].leader }
 

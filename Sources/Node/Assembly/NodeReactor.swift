@@ -419,6 +419,7 @@ extension NodeReactor: NodePages {
   var unreadiness: String? {
     if isClosing || isDraining { return "The node is draining: it takes no new work. Use another node." }
     if !plan.isBorn { return plan.board.birthStatus }
+    if let routing, !routing.reachesABroker { return "The node reaches no broker: none of them runs, or something stands between." }
     let refusals = plan.board.refusals
     return refusals.isEmpty ? nil : "Some shards cannot be written: \(refusals.joined(separator: "; "))."
   }

@@ -13,6 +13,8 @@ final class EdgeRouting {
     self.send = send
   }
 
+  var reachesABroker: Bool { router.reachesABroker }
+
   var counters: RouterCounters { router.counters }
 
   func ask(_ shard: ShardID, _ request: ShardRequest, at now: Instant) {
