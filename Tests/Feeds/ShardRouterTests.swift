@@ -111,6 +111,22 @@ import Testing
     #expect(desk.sent(to: Self.a).last == [4] && desk.outcomes(of: 4) == [])
   }
 
+  @Test("A replica that answers reads because nobody leads is no sign that somebody does: publishes are refused all the same")
+  func readsFromBehind() {
+    var desk = Desk(leader: Self.a, [Self.a])
+    desk.publish(1)
+    for number in 0..<60 {
+      desk.pass(.milliseconds(50))
+      desk.answer(Self.a, 1, .refused(.notLeader(nil)))
+      let ticket = Ticket(UInt64(1000 + number))
+      desk.ask(.read(ReadRequest(edge: EdgeID(0), ticket: ticket, filters: [], start: .current, maximumBytes: 1)))
+      desk.flush()
+      let page = ReadReply.Page(pieces: [], upTo: .zero, committed: .zero, isBehind: true)
+      desk.receive(Self.a, .read(ReadReply(shard: ShardID(0), ticket: ticket, result: .success(page))))
+    }
+    #expect(desk.outcomes(of: 1) == [.refused(.noQuorum)])
+  }
+
   @Test("Without any broker publishes wait for one, and not for ever")
   func nobody() {
     var desk = Desk()

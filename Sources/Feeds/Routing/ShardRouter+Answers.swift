@@ -75,7 +75,7 @@ extension ShardRouter {
       return redirect(index, refusal, from: broker, at: now, into: &output)
     }
     lanes[index].questions.remove(at: place)
-    lanes[index].somebodyLeads()
+    if !reply.isFromBehind { lanes[index].somebodyLeads() }
     output.replies.append(reply)
   }
 
@@ -140,6 +140,14 @@ extension ShardRouter {
     lanes[index].feedOn = nil
     lanes[index].changes.removeAll()
     output.replies.append(.feedEnded(ShardID(index), refusal))
+  }
+}
+
+extension ShardReply {
+  /// A page of a replica that answers because nobody leads.
+  fileprivate var isFromBehind: Bool {
+    guard case .read(let answer) = self, case .success(let page) = answer.result else { return false }
+    return page.isBehind
   }
 }
 

@@ -52,6 +52,7 @@ extension ClusterDesk {
   private func took(_ reply: ReadReply) {
     switch reply.result {
     case .failure(let refusal): settle(meta.took(.failure(MetaFailure(Self.text(of: refusal)))))
+    case .success(let page) where page.isBehind: settle(meta.took(.failure(MetaFailure(Self.text(of: .noQuorum)))))
     case .success(let page):
       var found: (offset: Offset, bytes: Bytes)?
       for piece in page.pieces {
