@@ -36,7 +36,8 @@ let rooms: [Room] = [
   Room(name: "Journal", kind: .pure, imports: ["Core"]),
   Room(name: "Raft", kind: .pure, imports: ["Core"]),
   Room(name: "Shard", kind: .pure, imports: ["Core", "Feeds"]),
-  Room(name: "Replica", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft"]),
+  Room(name: "Presence", kind: .pure, imports: ["Core", "Feeds"]),
+  Room(name: "Replica", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft", "Presence"]),
   Room(name: "Wire", kind: .pure, imports: ["Core", "Feeds", "Raft", "Replica", "Gossip", "Placement"]),
   Room(name: "Simulation", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft", "Replica", "Wire"]),
   Room(name: "Reactor", kind: .shell, imports: ["Core", "CLinux"]),
@@ -45,7 +46,7 @@ let rooms: [Room] = [
   Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Raft", "Shard", "Replica", "Reactor", "Disks"]),
   Room(
     name: "Edge", kind: .shell,
-    imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "Security", "Feeds", "Reactor"]),
+    imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "Security", "Feeds", "Presence", "Reactor"]),
   Room(
     name: "Node", kind: .shell,
     imports: [
@@ -116,6 +117,7 @@ let testTargets: [Target] =
     tests("Journal", ["Journal"]),
     tests("Raft", ["Raft"], exclude: ["Scenarios"]),
     tests("Shard", ["Shard", "Feeds"]),
+    tests("Presence", ["Presence", "Feeds"]),
     tests("Replica", ["Replica", "Journal", "Shard", "Feeds"]),
     tests("Wire", ["Wire", "Feeds", "Raft", "Replica", "Placement"]),
     tests("Simulation", ["Simulation"]),
