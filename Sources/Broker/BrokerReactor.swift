@@ -82,7 +82,7 @@ public final class BrokerReactor {
     replicaSettings.waitsForDisk = store.durability == .fsync
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
-    if let holders = settings.holders { replicaSettings.members = Membership(voters: holders(id)) }
+    if let holders = settings.holders { replicaSettings.members = Membership(voters: holders(id)) } else { replicaSettings.presenceSettling = .zero }
     let replica: ShardReplica
     do throws(ReplicaOpenError) {
       replica = try ShardReplica.open(replicaSettings, journal: settings.journal, disk: &disk, seed: seed ^ UInt64(id.value), at: now, into: &output)

@@ -53,8 +53,6 @@ public struct PresenceAnnouncement: Sendable, Hashable {
   public var source: UInt64
   /// One more than that of the announcement before.
   public var sequence: UInt64
-  /// The table that it goes on in; a whole one is for any.
-  public var table: UInt64
   public var begins: Bool
   public var completes: Bool
   public var entries: [PresenceEntry]
@@ -63,12 +61,11 @@ public struct PresenceAnnouncement: Sendable, Hashable {
   public var unwatch: [Topic]
 
   public init(
-    source: UInt64, sequence: UInt64, table: UInt64, begins: Bool = false, completes: Bool = false, entries: [PresenceEntry] = [],
-    watch: [Topic] = [], unwatch: [Topic] = []
+    source: UInt64, sequence: UInt64, begins: Bool = false, completes: Bool = false, entries: [PresenceEntry] = [], watch: [Topic] = [],
+    unwatch: [Topic] = []
   ) {
     self.source = source
     self.sequence = sequence
-    self.table = table
     self.begins = begins
     self.completes = completes
     self.entries = entries
