@@ -124,7 +124,7 @@ let testTargets: [Target] =
     tests("Reactor", ["Reactor"]),
     tests("Links", ["Links", "Wire", "Feeds", "Placement", "Gossip", "Sealing", "Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
-    tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Security", "Reactor"]),
+    tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Presence", "Security", "Reactor"]),
     tests("Node", ["Node", "JSON", "Placement", "Security"]),
     tests("Client", ["Client", "HTTP", "JSON"]),
     tests("Bench", ["Bench", "JSON"]),

@@ -212,7 +212,12 @@ public struct PresenceAnnouncer {
   }
 
   /// Tickets of announcements, apart from those of connections and of catching up.
-  private func ticket(_ sequence: UInt64) -> Ticket { Ticket(1 << 41 | sequence & (1 << 41 - 1)) }
+  private static let tickets: UInt64 = 1 << 41
+
+  private func ticket(_ sequence: UInt64) -> Ticket { Ticket(Self.tickets | sequence & (Self.tickets - 1)) }
+
+  /// Whether the answer to `ticket` is for an announcer.
+  public static func isAnnouncement(_ ticket: Ticket) -> Bool { ticket.value & ~(tickets - 1) == tickets }
 
   private mutating func changes() -> PresenceAnnouncement {
     var sent = Underway(ticket: ticket(sequence + 1), sequence: sequence + 1, sentAt: .zero)
