@@ -89,7 +89,7 @@ public final class BrokerReactor {
     replicaSettings.waitsForDisk = store.durability == .fsync
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
-    if let holders = settings.holders { replicaSettings.members = Membership(voters: isNewHere ? [] : holders(id)) }
+    if let holders = settings.holders { replicaSettings.members = Membership(voters: isNewHere ? [] : holders(id)) } else { replicaSettings.presenceSettling = .zero }
     replicaSettings.mayHaveGrown = settings.holders != nil
     var journal = settings.journal
     if isNewHere { journal.mayBeNew = true }

@@ -32,6 +32,10 @@ final class Connection {
   var consumer: ConsumerBinding?
   /// The question about consumers that is under way.
   var consumerCall: ConsumerCall?
+  /// Where its client is present, and of what it hears; nil for most.
+  var presence: ConnectionPresence?
+  /// The question about presence that is under way.
+  var presenceCall: PresenceCall?
 
   /// The socket took less than it was given; the poller will tell when it takes more.
   var isBlocked = false

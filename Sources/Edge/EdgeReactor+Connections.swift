@@ -269,6 +269,7 @@ extension EdgeReactor {
   }
 
   func leaveEverything(_ connection: Connection) {
+    endPresence(connection)
     if connection.audience != nil { leaveAudience(connection) }
     if let reader = connection.reader {
       release(reader, of: connection)

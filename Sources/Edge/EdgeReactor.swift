@@ -22,6 +22,7 @@ public final class EdgeReactor {
   static let connectionTimer: UInt8 = 1
   static let audienceTimer: UInt8 = 2
   static let departureTimer: UInt8 = 5
+  static let presenceTimer: UInt8 = 6
 
   public let edge: EdgeID
   public let settings: EdgeSettings
@@ -34,6 +35,7 @@ public final class EdgeReactor {
   let nodePages: any NodePages
 
   let fanout: Fanout
+  let presence: PresenceDesk
   let inflater = Inflater()
   /// For whatever is put together before its length must be told; never kept across calls.
   var scratch = ByteBuffer(capacity: 4096)
@@ -77,11 +79,18 @@ public final class EdgeReactor {
     self.ask = ask
     self.nodePages = nodePages
     fanout = Fanout(edge: edge, cluster: settings.cluster, shardCount: settings.shardCount, limits: settings.fanout)
+    presence = PresenceDesk(shards: settings.shardCount, source: EdgeReactor.presenceSource(seed))
     httpLimits = HTTPLimits(body: settings.maximumMessage)
     batches = [PublishBatch?](repeating: nil, count: settings.shardCount)
     generator = SeededGenerator(seed: seed)
     if settings.givesKeys { retryKey = RetryKey(edge: generator.next()) }
     scheduleAudienceCare()
+  }
+
+  /// A number of its own, drawn apart from what the rest draws.
+  private static func presenceSource(_ seed: UInt64) -> UInt64 {
+    var generator = SeededGenerator(seed: ~seed)
+    return generator.next()
   }
 
   deinit { readBuffer.deallocate() }
@@ -115,6 +124,8 @@ public final class EdgeReactor {
       careForAudiences()
     case Self.departureTimer:
       careForDepartures()
+    case Self.presenceTimer:
+      careForPresence()
     default:
       break
     }
@@ -140,6 +151,10 @@ public final class EdgeReactor {
       answerHistory(reply)
     case .consumer(let reply):
       answerConsumer(reply)
+    case .presence(let reply):
+      receive(reply)
+    case .presencePush(let push):
+      receive(push)
     }
   }
 
@@ -157,10 +172,15 @@ public final class EdgeReactor {
       while let change = fanout.feeds[index].change(for: edge) { ask(ShardID(index), .interest(change)) }
       if let read = fanout.feeds[index].catchUp(for: edge, maximumBytes: RequestLimits.readBytes) { ask(ShardID(index), .read(read)) }
     }
+    if presence.isStirred {
+      for (shard, request) in presence.requests(at: now, from: edge) { ask(shard, .presence(request)) }
+    }
   }
 
   /// Whether a turn's end has more to ask of the shards: readers that were woken by what the shards answered.
-  public var hasRequests: Bool { !pumpable.isEmpty || !sharedAnswers.isEmpty || !fanout.woken.isEmpty || fanout.feeds.contains(where: \.wantsCatchUp) }
+  public var hasRequests: Bool {
+    !pumpable.isEmpty || !sharedAnswers.isEmpty || !fanout.woken.isEmpty || presence.isStirred || fanout.feeds.contains(where: \.wantsCatchUp)
+  }
 
   /// Numbers questions of connections; what comes back with an older number is not waited for any more.
   func nextSequence() -> UInt32 {

@@ -8,7 +8,9 @@ public enum ShardReply: Sendable {
   case history(HistoryReply)
   case interest(InterestReply)
   case consumer(ConsumerReply)
+  case presence(PresenceReply)
   case push(FeedPush)
+  case presencePush(PresencePush)
   /// The feed, and every filter in it, is no more: it is to be opened anew, where the refusal says.
   case feedEnded(ShardID, Refusal)
 
@@ -20,7 +22,9 @@ public enum ShardReply: Sendable {
     case .history(let reply): reply.shard
     case .interest(let reply): reply.shard
     case .consumer(let reply): reply.shard
+    case .presence(let reply): reply.shard
     case .push(let push): push.shard
+    case .presencePush(let push): push.shard
     }
   }
 }

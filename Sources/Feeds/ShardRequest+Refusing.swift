@@ -11,6 +11,7 @@ extension ShardRequest {
     case .history(let request): return .history(HistoryReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
     case .interest: return .feedEnded(shard, refusal)
     case .consumer(let request): return .consumer(ConsumerReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
+    case .presence(let request): return .presence(PresenceReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
     }
   }
 }

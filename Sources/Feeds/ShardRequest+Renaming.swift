@@ -19,6 +19,9 @@ extension ShardRequest {
     case .consumer(var request):
       request.edge = edge
       return .consumer(request)
+    case .presence(var request):
+      request.edge = edge
+      return .presence(request)
     }
   }
 
@@ -30,6 +33,7 @@ extension ShardRequest {
     case .history(let request): request.edge
     case .interest(let change): change.edge
     case .consumer(let request): request.edge
+    case .presence(let request): request.edge
     }
   }
 }

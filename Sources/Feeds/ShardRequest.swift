@@ -19,6 +19,7 @@ public enum ShardRequest: Sendable {
   case history(HistoryRequest)
   case interest(InterestChange)
   case consumer(ConsumerRequest)
+  case presence(PresenceRequest)
 }
 
 /// Unstamped records that one edge gathered for one shard in one turn of its loop.

@@ -49,6 +49,9 @@ public struct ReplicaSettings: Sendable {
 
   /// A snapshot from a leader is taken up to this size.
   public var maximumSnapshotBytes = 1 << 30
+  /// A leader has been told by then who is present. Where there is no other node to tell it, at once.
+  public var presenceSettling = TimeSpan.seconds(5)
+
   /// A replica that lost something asks to be repaired this often.
   public var repairAskEvery = TimeSpan.seconds(1)
 

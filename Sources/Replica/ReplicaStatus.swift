@@ -28,6 +28,8 @@ public struct ReplicaStatus: Sendable, Equatable {
   public var keys: Int
   public var consumers: Int
   public var feeds: Int
+  /// Who is present, as the leader knows; one on two topics counts twice.
+  public var members: Int
   public var waitingReads: Int
   public var counters: ReplicaCounters
 }

@@ -1,5 +1,6 @@
 internal import Core
 internal import Feeds
+internal import Presence
 internal import Raft
 internal import Shard
 
@@ -27,6 +28,7 @@ extension ShardReplica {
     if settings.faults.contains(.keysForgotten) { state.forgetKeys() }
     gate.reset()
     stamped = max(stamped, group.lastTime)
+    presence.begin(group.term, at: clock)
     output.facts.append(.leads(term: group.term))
   }
 
@@ -34,6 +36,7 @@ extension ShardReplica {
   mutating func stopServing(into output: inout ReplicaOutput) {
     guard isServing else { return }
     isServing = false
+    presence.end()
     gate.reset()
     let waiting = gathered.take()
     refuse(.commands(waiting.askers), readRefusal, into: &output)

@@ -1,5 +1,6 @@
 internal import Core
 internal import Journal
+internal import Presence
 internal import Raft
 internal import Shard
 
@@ -8,7 +9,7 @@ extension ShardReplica {
     ReplicaStatus(
       shard: settings.shard, condition: condition, isServing: isServing, raft: group.status, first: log.first, committed: committed, bytes: log.retainedBytes,
       pendingBytes: pendingBytes, topics: state.topics.count, retainedValues: state.topics.retainedCount,
-      keys: state.keys.count, consumers: state.consumers.count, feeds: feeds.count, waitingReads: desk.waitingCount,
+      keys: state.keys.count, consumers: state.consumers.count, feeds: feeds.count, members: presence.memberCount, waitingReads: desk.waitingCount,
       counters: counters)
   }
 

@@ -1,6 +1,7 @@
 public import Core
 public import Feeds
 public import Journal
+internal import Presence
 internal import Raft
 public import Shard
 
@@ -35,6 +36,7 @@ public struct ShardReplica: ~Copyable {
   var tail: RecentTail
   var desk = ReadDesk()
   var gathered = GatheredCommands()
+  var presence: PresenceTable
   var snapshots: SnapshotWork
   var lastTrimAt: Instant
   /// Topics older than this were swept from the state since opening.
@@ -74,6 +76,9 @@ public struct ShardReplica: ~Copyable {
     seed: UInt64, at now: Instant
   ) {
     self.settings = settings
+    var presenceSettings = PresenceSettings()
+    presenceSettings.settling = settings.presenceSettling
+    presence = PresenceTable(shard: settings.shard, settings: presenceSettings)
     self.group = group
     random = SeededGenerator(seed: seed)
     clock = now
@@ -98,6 +103,7 @@ public struct ShardReplica: ~Copyable {
     case .history(let request): history(request, wall: wall, into: &output)
     case .interest(let change): changeInterest(change, into: &output)
     case .consumer(let request): consumer(request, into: &output)
+    case .presence(let request): presence(request, into: &output)
     }
     settle(into: &output)
   }
@@ -138,12 +144,16 @@ public struct ShardReplica: ~Copyable {
     }
     settle(into: &output)
     feeds.pushProgress(settings.shard, upTo: committed, into: &output)
+    tickPresence(into: &output)
     keepHouse(at: now, wall: wall, into: &output)
     settle(into: &output)
   }
 
   /// An edge, or the link to it, is gone: nothing more is pushed to it.
-  public mutating func forget(_ edge: EdgeID) { feeds.remove(edge) }
+  public mutating func forget(_ edge: EdgeID) {
+    feeds.remove(edge)
+    presence.forget(edge, at: clock)
+  }
 
   private mutating func changeInterest(_ change: InterestChange, into output: inout ReplicaOutput) {
     guard isServing || isAlone, change.seen <= committed || knowsTheEnd else {

@@ -66,11 +66,19 @@ public enum NodeMessage: Sendable {
     case .request(_, let request):
       switch request {
       case .publish, .interest, .consumer: .live
+      case .presence(let request):
+        switch request.operation {
+        case .announce: .live
+        case .ask: .bulk
+        }
       case .read, .history: .bulk
       }
     case .reply(_, let reply):
       switch reply {
-      case .published, .interest, .consumer, .push, .feedEnded: .live
+      case .published, .interest, .consumer, .push, .feedEnded, .presencePush: .live
+      // A receipt stands in order among the pushes that it counts.
+      case .presence(let reply):
+        if case .success(.list) = reply.result { .bulk } else { .live }
       case .read, .history: .bulk
       }
     case .statusAsk, .statusAnswer: .bulk

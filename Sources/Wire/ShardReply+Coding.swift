@@ -10,6 +10,8 @@ internal import Feeds
 //   5 consumer   u64 ticket   u8 1 and a refusal, or u8 0 and u32 count consumers
 //   6 push       u64 up to   records
 //   7 feedEnded  a refusal
+//   8 presence   u64 ticket   u8 1 and a refusal, or u8 0 and an answer: see Presence+Coding
+//   9 presencePush
 // The shard stands in the frame's header. Pieces are written one behind the other and come out as one.
 
 private enum Part: UInt8 {
@@ -20,6 +22,8 @@ private enum Part: UInt8 {
   case consumer = 5
   case push = 6
   case feedEnded = 7
+  case presence = 8
+  case presencePush = 9
 }
 
 private enum Outcome: UInt8 {
@@ -62,6 +66,13 @@ extension ShardReply {
     case .feedEnded(_, let refusal):
       buffer.append(Part.feedEnded.rawValue)
       buffer.append(refusal)
+    case .presence(let reply):
+      buffer.append(Part.presence, reply.ticket)
+      guard let answer = buffer.append(reply.result) else { return }
+      try buffer.append(answer)
+    case .presencePush(let push):
+      buffer.append(Part.presencePush.rawValue)
+      try buffer.append(push)
     }
   }
 }
@@ -144,6 +155,10 @@ extension FieldReader<WireRefusal> {
       guard try RecordRow.check(row, isRising: true) <= upTo else { throw .contradiction }
       return .push(FeedPush(shard: shard, pieces: row.isEmpty ? [] : [row], upTo: upTo))
     case .feedEnded: return .feedEnded(shard, try refusal())
+    case .presence:
+      let ticket = try ticket()
+      return .presence(PresenceReply(shard: shard, ticket: ticket, result: try boolean() ? .failure(try refusal()) : .success(try presenceAnswer())))
+    case .presencePush: return .presencePush(try presencePush(of: shard))
     }
   }
 

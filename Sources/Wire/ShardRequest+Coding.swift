@@ -7,6 +7,7 @@ internal import Feeds
 //   3 history   u64 ticket   topic   u8 has before, u64 before   u32 limit
 //   4 interest  u64 ticket   filters to add   filters to remove   u8 restarts   u64 seen
 //   5 consumer  u64 ticket   u8 operation, its parts
+//   6 presence  u64 ticket   see Presence+Coding
 // Filters are u32 count, and of each u16 length and the text. A cursor is u64 cluster, u32 count, and of each place u16 shard
 // and u64 offset.
 
@@ -16,6 +17,7 @@ private enum Part: UInt8 {
   case history = 3
   case interest = 4
   case consumer = 5
+  case presence = 6
 }
 
 private enum Start: UInt8 {
@@ -66,6 +68,10 @@ extension ShardRequest {
       buffer.append(change.seen)
     case .consumer(let request):
       buffer.begin(.consumer, request.edge)
+      buffer.append(littleEndian: request.ticket.value)
+      try buffer.append(request.operation)
+    case .presence(let request):
+      buffer.begin(.presence, request.edge)
       buffer.append(littleEndian: request.ticket.value)
       try buffer.append(request.operation)
     }
@@ -162,6 +168,7 @@ extension FieldReader<WireRefusal> {
       return .interest(
         InterestChange(edge: edge, ticket: ticket, add: add, remove: remove, restarts: restarts, seen: try offset()))
     case .consumer: return .consumer(ConsumerRequest(edge: edge, ticket: try ticket(), operation: try operation()))
+    case .presence: return .presence(PresenceRequest(edge: edge, ticket: try ticket(), operation: try presenceOperation()))
     }
   }
 

@@ -36,6 +36,11 @@ public enum WireLimits {
   /// Consumers in one answer.
   public static let consumers = 10_000
   public static let consumerName = Consumer.maximumNameLength
+  /// Members, names or topics in one message about who is present, and what one of them says of itself. Asking may name
+  /// more filters than an announcement has topics.
+  public static let presence = max(PresenceLimits.listed, PresenceLimits.messageEntries) + 24
+  public static let presenceID = PresenceLimits.idBytes
+  public static let presenceData = PresenceLimits.dataBytes
   /// Records in one history, and what `last` asks for.
   public static let walk = 65_536
   /// Why a shard refuses, why a link ends: text for people.

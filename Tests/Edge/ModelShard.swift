@@ -1,5 +1,6 @@
 import Core
 import Feeds
+import Presence
 
 /// What a shard is to an edge, kept in memory and obvious: a log, filters per change, consumers.
 final class ModelShard {
@@ -15,12 +16,20 @@ final class ModelShard {
   private var retained: [String: Bytes] = [:]
   private var consumers: [String: Consumer] = [:]
   private var interests: [Filter] = []
+  private(set) var presence: PresenceTable
   private var pushedUpTo = Offset.zero
   /// What goes to the edge, in order.
   private(set) var outbox: [ShardReply] = []
   private(set) var reads = 0
 
-  init(_ id: ShardID) { self.id = id }
+  init(_ id: ShardID) {
+    self.id = id
+    var settings = PresenceSettings()
+    settings.settling = .zero
+    settings.topicMembers = 3
+    presence = PresenceTable(shard: id, settings: settings)
+    presence.begin(1, at: .zero)
+  }
 
   var committed: Offset { Offset(UInt64(log.count)) }
   var heldFilters: [Filter] { interests }
@@ -44,7 +53,20 @@ final class ModelShard {
       pushedUpTo = committed
       outbox.append(.interest(InterestReply(shard: id, ticket: change.ticket, liveFrom: committed)))
     case .consumer(let request): consumer(request, at: wall)
+    case .presence(let request): answer(request, at: wall)
     }
+  }
+
+  private func answer(_ request: PresenceRequest, at wall: WallTime) {
+    let answer: PresenceReply.Answer
+    let now = Instant(nanoseconds: wall.milliseconds * 1_000_000)
+    switch request.operation {
+    case .announce(let announcement): answer = .receipt(presence.announce(announcement, from: request.edge, at: now))
+    case .ask(let question): answer = .list(presence.answer(question))
+    }
+    let result: Result<PresenceReply.Answer, Refusal> = refusal.map { .failure($0) } ?? .success(answer)
+    outbox.append(.presence(PresenceReply(shard: id, ticket: request.ticket, result: result)))
+    outbox += presence.takePushes(changes: true).map { .presencePush($0.push) }
   }
 
   /// Tells the edge how far the shard has come, as a shard does now and then where nothing matched.

@@ -108,7 +108,7 @@ struct WebSocketTests {
     ("{\"op\":\"subscribe\",\"id\":\"x\"}", "bad-request"), ("{\"op\":\"subscribe\",\"topics\":[\"a\"]}", "bad-request"),
     ("{\"op\":\"subscribe\",\"id\":\"x\",\"topics\":[\"a/#/b\"]}", "bad-request"), ("{\"op\":\"unsubscribe\",\"id\":\"x\"}", "no-such-id"),
     ("{\"op\":\"publish\",\"topic\":\"a/#\",\"data\":1}", "bad-request"), ("{\"op\":\"publish\",\"topic\":\"$a\",\"data\":1}", "forbidden"),
-    ("{\"op\":\"ack\"}", "bad-request"), ("{\"op\":\"presence\"}", "unsupported"),
+    ("{\"op\":\"ack\"}", "bad-request"),
   ])
   func errors(text: String, code: String) throws {
     let harness = try EdgeHarness()

@@ -144,7 +144,45 @@ struct MessageSource {
       .acknowledge(name: text(), cursor: cursor(), reset: true), .delete(name: "ü"),
     ]
     for operation in operations { requests.append(.consumer(ConsumerRequest(edge: edge(), ticket: ticket(), operation: operation))) }
+    for operation in presenceOperations() { requests.append(.presence(PresenceRequest(edge: edge(), ticket: ticket(), operation: operation))) }
     return requests
+  }
+
+  mutating func id() -> Bytes { Bytes(["ann", "größe", ""][random.below(3)]) }
+  mutating func topics() -> [Topic] { (0..<random.below(3)).map { Topic(trusting: Bytes("t/\($0)")) } }
+
+  mutating func members() -> [PresenceMember] {
+    (0..<random.below(3)).map { _ in PresenceMember(id: id(), data: Bytes("{\"a\":1}"), since: time(), connections: random.below(9)) }
+  }
+
+  mutating func presenceOperations() -> [PresenceRequest.Operation] {
+    var announcement = PresenceAnnouncement(source: random.next(), sequence: random.next(), begins: true)
+    announcement.entries = members().map { PresenceEntry(topic: Topic(trusting: Bytes("a/ü")), member: $0) }
+    announcement.watch = topics()
+    announcement.unwatch = topics()
+    return [
+      .announce(announcement), .announce(PresenceAnnouncement(source: 1, sequence: 2, completes: true)),
+      .ask(PresenceQuestion(filters: filters(), limit: 100, after: id(), wantsCountOnly: true)),
+      .ask(PresenceQuestion(filters: filters(atLeast: 1), limit: 1)),
+    ]
+  }
+
+  mutating func presenceReplies() -> [ShardReply] {
+    let denials = PresenceDenial.Reason.allCases.map { PresenceDenial(topic: Topic(trusting: Bytes("a")), id: Bytes("bob"), reason: $0) }
+    let receipt = PresenceReceipt(table: random.next(), sequence: random.next(), pushes: random.next(), wantsWhole: true, refused: denials)
+    let topics = topics().map { topic in PresenceList.Entry(topic: topic, count: random.below(99), members: members()) }
+    let answers: [Result<PresenceReply.Answer, Refusal>] = [
+      .success(.receipt(receipt)), .success(.receipt(PresenceReceipt(table: 1, sequence: 2, pushes: 3))),
+      .success(.list(PresenceList(topics: topics, count: 1 << 20, isTruncated: true, isPartial: true))),
+      .success(.list(PresenceList(topics: [], count: 0))), .failure(.electing),
+    ]
+    let changes = topics.map { entry in
+      PresenceChange(topic: entry.topic, begins: true, completes: random.below(2) == 0, isPartial: true, came: entry.members, left: [id()])
+    }
+    return answers.map { .presence(PresenceReply(shard: shard(), ticket: ticket(), result: $0)) } + [
+      .presencePush(PresencePush(shard: shard(), table: random.next(), number: random.next(), changes: changes)),
+      .presencePush(PresencePush(shard: shard(), table: 1, number: 1, changes: [PresenceChange(topic: Topic(trusting: Bytes("a")))])),
+    ]
   }
 
   mutating func refusals() -> [Refusal] {
@@ -186,7 +224,7 @@ struct MessageSource {
       .push(FeedPush(shard: shard(), pieces: [], upTo: offset())),
       .push(FeedPush(shard: shard(), pieces: [row(2, from: 5), row(1, from: 12)], upTo: Offset(20))),
     ]
-    return replies
+    return replies + presenceReplies()
   }
 }
 

@@ -31,6 +31,9 @@ extension EdgeReactor {
         connection, session, expect(session, manner),
         Problem(.notAcceptable, "Events come as text/event-stream, application/x-ndjson or application/json."))
     }
+    if let problem = presenceProblem(parameters, isStream: format != nil) {
+      return answerProblem(connection, session, expect(session, manner), problem)
+    }
     let ifNoneMatch = session.head.first(.ifNoneMatch).map { span.text($0) }
     if let name = parameters.consumer {
       openConsumer(name, parameters, connection) { edge, connection, result in
@@ -68,6 +71,7 @@ extension EdgeReactor {
     connection.role = .following(format)
     connection.input.removeAll(keepingCapacity: false)
     begin(reader, on: connection, format: format)
+    take(parameters.presence, connection)
   }
 
   /// The head of a stream. It ends with its connection: no framing, no length, the same bytes for everyone.
@@ -116,6 +120,18 @@ extension EdgeReactor {
     }
     session.isPaused = true
     begin(reader, on: connection, format: .json)
+    take(parameters.presence, connection)
+  }
+
+  /// What is wrong with what a reading request says of presence.
+  private func presenceProblem(_ parameters: ReadParameters, isStream: Bool) -> Problem? {
+    if !isStream, !parameters.presence.hears.isEmpty {
+      return Problem(.badRequest, "presence=TOPIC is told on a stream; ask GET /v1/presence who is there, or accept text/event-stream.")
+    }
+    if !isStream, !parameters.presence.enters.isEmpty, (parameters.waitSeconds ?? 0) == 0 {
+      return Problem(.badRequest, "A poll is over at once: to be present say wait=SECONDS, or accept text/event-stream.")
+    }
+    return refusal(of: parameters.presence)
   }
 
   /// Nothing is there yet: the next turn that brings something answers.
@@ -236,6 +252,7 @@ extension EdgeReactor {
       return false
     }
     acknowledge(reader, audience.shards, fanout.cursor(of: audience))
+    restPresence(connection)
     session.pending.removeFirst()
     session.firstSequence = (session.firstSequence &+ 1) & TicketParts.sequenceMask
     session.topics.removeAll()
@@ -268,6 +285,7 @@ extension EdgeReactor {
     guard case .http(let session) = connection.role else { return }
     reader.audience?.remove(reader: connection.key)
     connection.reader = nil
+    restPresence(connection)
     session.waitUntil = nil
     let shards = reader.legs[0].places.map(\.shard)
     let offsets = reader.legs[0].places.map(\.offset)
@@ -319,6 +337,7 @@ extension EdgeReactor {
     guard case .http(let session) = connection.role else { return }
     reader.audience?.remove(reader: connection.key)
     connection.reader = nil
+    restPresence(connection)
     session.waitUntil = nil
     session.isPaused = false
     answerProblem(connection, session, session.answerSequence, problem(of: refusal))

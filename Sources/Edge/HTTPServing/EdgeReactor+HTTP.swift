@@ -164,6 +164,7 @@ extension EdgeReactor {
     case .events: readEvents(connection, session, manner, body: nil)
     case .eventsQuery: readEvents(connection, session, manner, body: Bytes(copying: body))
     case .history: history(connection, session, manner)
+    case .presence: askPresence(connection, session, manner)
     case .webSocket: upgrade(connection, session, manner, echo: false)
     case .echoSocket: upgrade(connection, session, manner, echo: true)
     case .consumers: listConsumers(connection, session, manner)

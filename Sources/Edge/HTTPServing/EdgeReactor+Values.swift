@@ -87,6 +87,7 @@ extension EdgeReactor {
     if let problem = parameters.takeQuery(session.head.query, in: session.headSpan) {
       return answerProblem(connection, session, sequence, problem)
     }
+    if !parameters.presence.isEmpty { return answerProblem(connection, session, sequence, Problem(.badRequest, PresenceWish.belongsElsewhere)) }
     guard parameters.filters.count == 1, let filter = parameters.filters.first, !filter.hasWildcard, let shard = filter.shard(among: settings.shardCount) else {
       return answerProblem(connection, session, sequence, Problem(.badRequest, "History is read of one topic: topic=NAME, without wildcards."))
     }

@@ -15,7 +15,7 @@ struct ReadParameters {
   var isWholeEvents = false
   var retained = false
   var before: Cursor?
-  var hasCountOnly = false
+  var presence = PresenceWish()
 
   private var cursor: Cursor?
   private var since: ReadWish.Start?
@@ -83,6 +83,10 @@ struct ReadParameters {
       retained = value == "true"
     case "before":
       do throws(CursorError) { before = try Cursor(parsing: value) } catch { return Problem(.badRequest, "before: \(error.description).") }
+    case "enter": return presence.enter(value)
+    case "presence": return presence.hear(value)
+    case "member": return presence.member(value)
+    case "memberData": return presence.memberData(Bytes(value).bytes)
     case "access_token", "_":
       break
     default:
@@ -101,6 +105,11 @@ struct ReadParameters {
 
   /// Takes the pairs of a query.
   mutating func takeQuery(_ query: Range<Int>?, in span: RawSpan) -> Problem? {
+    ReadParameters.pairs(of: query, in: span) { name, value in take(name, value) }
+  }
+
+  /// Hands on the pairs of a query, decoded, until there is something wrong with one.
+  static func pairs(of query: Range<Int>?, in span: RawSpan, _ take: (String, String) -> Problem?) -> Problem? {
     var pairs = HTTPQuery(query)
     while let pair = pairs.next(in: span) {
       var name = ByteBuffer()
@@ -116,9 +125,10 @@ struct ReadParameters {
   }
 
   /// In a filter a bare `+` is the wildcard: `topic=a/+/b` means what it looks like.
-  private func decodeValue(_ pair: HTTPQuery.Pair, _ span: RawSpan, _ buffer: inout ByteBuffer) -> Bool {
+  private static func decodeValue(_ pair: HTTPQuery.Pair, _ span: RawSpan, _ buffer: inout ByteBuffer) -> Bool {
     guard let value = pair.value else { return true }
-    let isTopic = pair.isNamed("topic", in: span) || pair.isNamed("topics", in: span)
+    let isTopic =
+      pair.isNamed("topic", in: span) || pair.isNamed("topics", in: span) || pair.isNamed("enter", in: span) || pair.isNamed("presence", in: span)
     return PercentCoding.decode(value, in: span, plusIsSpace: !isTopic, into: &buffer)
   }
 
@@ -129,11 +139,15 @@ struct ReadParameters {
       var members = JSONObjectReader(body)
       while let member = try members.next() {
         let name = try JSONText.name(of: member, in: body)
-        if member.kind == .array, name == "topic" || name == "topics" {
+        if name == "memberData" {
+          if let problem = presence.memberData(body.extracting(member.value)) { return problem }
+          continue
+        }
+        if member.kind == .array, name == "topic" || name == "topics" || name == "enter" || name == "presence" {
           var elements = JSONArrayReader(body, in: member.value)
           while let element = try elements.next() {
             guard element.kind == .string else { return Problem(.badRequest, "'\(name)' is a list of strings.") }
-            if let problem = take("topic", try JSONText.string(body, element.range)) { return problem }
+            if let problem = take(name, try JSONText.string(body, element.range)) { return problem }
           }
           continue
         }
@@ -155,6 +169,7 @@ struct ReadParameters {
   /// Decides between the ways to begin, once everything was taken. A cursor wins: it is what a client that
   /// reconnects adds to the address it was given.
   mutating func settle(lastEventID: String?, now: WallTime) -> Problem? {
+    if let problem = presence.problem { return problem }
     if filters.isEmpty, consumer == nil {
       return Problem(.badRequest, "Say what to read: topic=FILTER, once or more. '+' stands for one level, '#' for the rest.")
     }

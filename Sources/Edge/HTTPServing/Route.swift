@@ -11,6 +11,7 @@ enum Route: Equatable {
   case events
   case eventsQuery
   case history
+  case presence
   case webSocket
   case consumers
   case consumer(String)
@@ -64,6 +65,7 @@ extension Route {
         }
       }
     case "/v1/history": return get(.history)
+    case "/v1/presence": return get(.presence)
     case "/v1/ws": return only("GET") { $0 == .get ? .webSocket : nil }
     case "/v1/consumers": return get(.consumers)
     case "/v1/cluster": return get(.cluster)
@@ -119,7 +121,7 @@ extension Route {
   /// Whether only a member of a cluster can answer.
   var needsTheCluster: Bool {
     switch self {
-    case .publish, .currentValue, .clear, .batch, .events, .eventsQuery, .history, .webSocket, .consumers, .consumer, .acknowledge: true
+    case .publish, .currentValue, .clear, .batch, .events, .eventsQuery, .history, .presence, .webSocket, .consumers, .consumer, .acknowledge: true
     default: false
     }
   }

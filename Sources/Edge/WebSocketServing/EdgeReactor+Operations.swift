@@ -63,10 +63,10 @@ extension EdgeReactor {
       // Nobody is asked for a token where everything is allowed.
       send(connection) { $0.append("{\"op\":\"authenticated\"}") }
     case "presence":
-      sendError(connection, OperationError(code: "unsupported", detail: "Presence is not served by this version."), id: id, reference: reference)
+      try presenceOperation(text, id, reference, connection)
     case let name?:
       sendError(
-        connection, OperationError(code: "unknown-op", detail: "There is no operation '\(name.prefix(64))': subscribe, unsubscribe, publish, ack, ping."),
+        connection, OperationError(code: "unknown-op", detail: "There is no operation '\(name.prefix(64))': subscribe, unsubscribe, publish, ack, presence, ping."),
         id: id, reference: reference)
     case nil:
       sendError(connection, OperationError(code: "bad-message", detail: "The message has no 'op'."), id: id, reference: reference)

@@ -31,6 +31,7 @@ extension EdgeReactor {
       }
       if let problem = parameters.take(name, value) { return refuse(problem) }
     }
+    if !parameters.presence.isEmpty { return refuse(Problem(.badRequest, PresenceWish.belongsElsewhere)) }
     guard let id, !id.isEmpty else { return refuse(Problem(.badRequest, "A subscription has an 'id' of the client's choice.")) }
     if let problem = parameters.settle(lastEventID: nil, now: loop.wallTime) { return refuse(problem) }
     for filter in parameters.filters where !filter.bytes.withUnsafeBytes({ settings.permissions.allows(.follow, $0) }) {

@@ -37,6 +37,9 @@ extension EdgeReactor {
       if !echo, let problem = parameters.takeQuery(session.head.query, in: span) {
         return answerProblem(connection, session, expect(session, manner), problem)
       }
+      if !parameters.presence.isEmpty {
+        return answerProblem(connection, session, expect(session, manner), Problem(.badRequest, PresenceWish.belongsElsewhere))
+      }
       HTTPResponseEncoder.start(.switchingProtocols, into: &connection.output.own)
       handshake.append(fieldsOf: acceptance, into: &connection.output.own)
       HTTPResponseEncoder.end(into: &connection.output.own)

@@ -21,6 +21,10 @@ extension ShardRouter {
       take(reply, answer.shard.index, answer.ticket, refusal(of: answer.result), from: broker, at: now, into: &output)
     case .consumer(let answer):
       take(reply, answer.shard.index, answer.ticket, refusal(of: answer.result), from: broker, at: now, into: &output)
+    case .presence(let answer):
+      take(reply, answer.shard.index, answer.ticket, refusal(of: answer.result), from: broker, at: now, into: &output)
+    // Its table and its number say whether it is still wanted.
+    case .presencePush: output.replies.append(reply)
     }
   }
 

@@ -87,6 +87,7 @@ public struct ShardRouter: ~Copyable {
     case .read(let read): enqueue(.read(read), read.ticket, index, at: now, into: &output)
     case .history(let history): enqueue(.history(history), history.ticket, index, at: now, into: &output)
     case .consumer(let consumer): enqueue(.consumer(consumer), consumer.ticket, index, at: now, into: &output)
+    case .presence(let presence): enqueue(.presence(presence), presence.ticket, index, at: now, into: &output)
     }
   }
 

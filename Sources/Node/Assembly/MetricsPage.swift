@@ -91,6 +91,7 @@ struct MetricsPage {
     each(.gauge("tidings_shard_topics", "Topics of the shard.")) { $0.topics }
     each(.gauge("tidings_shard_retained_values", "Topics with a current value.")) { $0.retainedValues }
     each(.gauge("tidings_shard_consumers", "Durable consumers stored in the shard.")) { $0.consumers }
+    each(.gauge("tidings_presence_members", "Members present on the topics of a shard, where its leader is.")) { $0.members }
     each(.gauge("tidings_shard_healthy", "1 while the shard accepts publishes.")) { $0.condition == .ok ? 1 : 0 }
     each(.counter("tidings_journal_disk_reads_total", "Reads that went to the disk.")) { Int($0.counters.diskReads) }
     each(.counter("tidings_journal_joined_reads_total", "Reads that waited for an equal one under way.")) { Int($0.counters.joinedReads) }

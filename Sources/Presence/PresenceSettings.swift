@@ -1,0 +1,44 @@
+public import Core
+public import Feeds
+
+/// Times and bounds of a shard's presence.
+public struct PresenceSettings: Sendable {
+  /// A new leader has heard of everybody by then.
+  public var settling = TimeSpan.seconds(5)
+  /// Members of an edge that is gone stay for so long, because most come back through another.
+  public var grace = TimeSpan.seconds(5)
+  /// An edge that says nothing for so long is gone.
+  public var silence = TimeSpan.seconds(10)
+
+  public var topicMembers = PresenceLimits.topicMembers
+  public var shardMembers = PresenceLimits.shardMembers
+  public var shardBytes = PresenceLimits.shardBytes
+
+  public init() {}
+}
+
+/// What one reactor of one edge is sent.
+public struct PresenceDelivery: Sendable {
+  public var edge: EdgeID
+  public var push: PresencePush
+}
+
+extension Bytes {
+  /// In the order of their bytes, which for UTF-8 is that of their code points.
+  func precedes(_ other: Bytes) -> Bool {
+    withUnsafeBytes { left in other.withUnsafeBytes { right in left.lexicographicallyPrecedes(right) } }
+  }
+}
+
+extension Array {
+  /// The first place whose element is not below, in an array that is in order.
+  func firstNotBelow(_ isBelow: (Element) -> Bool) -> Int {
+    var low = 0
+    var high = count
+    while low < high {
+      let middle = (low + high) / 2
+      if isBelow(self[middle]) { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
