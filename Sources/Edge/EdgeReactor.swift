@@ -22,7 +22,7 @@ public final class EdgeReactor {
   static let connectionTimer: UInt8 = 1
   static let audienceTimer: UInt8 = 2
   static let departureTimer: UInt8 = 5
-  static let presenceTimer: UInt8 = 6
+  static let presenceTimer: UInt8 = 8
 
   public let edge: EdgeID
   public let settings: EdgeSettings
