@@ -24,6 +24,8 @@ struct PresenceWorld {
   var edges: [Edge] = []
   var now = Instant(nanoseconds: 1_000_000_000)
   var wall = WallTime(milliseconds: 1_000)
+  /// The next push does not arrive.
+  var losesNextPush = false
   private var nextAddress: UInt32 = 1
   private var nextSource: UInt64 = 100
   private var term: UInt64 = 0
@@ -99,6 +101,10 @@ struct PresenceWorld {
 
   private mutating func deliver(_ deliveries: [PresenceDelivery], loses: () -> Bool) {
     for delivery in deliveries where !loses() {
+      if losesNextPush {
+        losesNextPush = false
+        continue
+      }
       guard let index = edges.firstIndex(where: { $0.address == delivery.edge && !$0.isDown }) else { continue }
       guard edges[index].announcer.admits(delivery.push) else { continue }
       for news in edges[index].mirror.take(delivery.push) {

@@ -137,6 +137,28 @@ import Testing
     #expect(world.edges[2].lists[room] == ["bob"])
   }
 
+  @Test("A push that is lost is missed: by the next one, or by the next sign of life", arguments: [true, false])
+  func lostPush(isFollowed: Bool) {
+    var world = PresenceWorld(edges: 2)
+    world.watch(1, room)
+    world.enter(0, room, "ann")
+    world.run(6000)
+    world.losesNextPush = true
+    world.enter(0, room, "bob")
+    world.leave(0, room, "ann")
+    world.run(150)
+    #expect(world.edges[1].lists[room] == ["ann"])
+    if isFollowed {
+      world.enter(0, room, "cid")
+      world.run(400)
+      #expect(world.edges[1].lists[room] == ["bob", "cid"])
+    } else {
+      world.run(1500)
+      #expect(world.edges[1].lists[room] == ["bob"])
+    }
+    #expect(world.left(1) == ["ann"])
+  }
+
   @Test("Whoever is refused hears of it, and is not there when there is room again")
   func denied() {
     var settings = PresenceSettings()

@@ -30,7 +30,7 @@ PLANTED = {
     "feed-live-too-low": 40,
     "keys-lost-on-leader-change": 20,
     "cursor-folded-wrongly": 20,
-    "torn-tail-taken-for-damage": 20,
+    "torn-tail-taken-for-damage": 50,
     "damage-taken-for-torn-tail": 500,
     "unsynced-log-voted-with": 1000,
     "stale-log-elected": 40,

@@ -5,6 +5,7 @@
 //   const orders = client.subscribe("orders/+", (event) => console.log(event.topic, event.data));
 //   await client.publish("orders/42", { cups: 2 });
 //   orders.unsubscribe();
+//   const room = client.presence("room/1", (room, { joined, left }) => console.log(room.count, [...room.members.keys()]));
 //
 // How it works. A subscription is filters, a handler and a cursor: for each shard, the offset up to which it has
 // been given everything. A client holds one stream for all its subscriptions, over the best transport that gets
@@ -18,6 +19,7 @@ const LISTENING = 20_000; // ms between looks at whether a stream still lives; t
 const SETTLING = { first: 60_000, most: 600_000 }; // ms on a lesser transport before a better one is tried again
 const BACKOFF = { first: 500, most: 15_000 }; // ms between attempts: anything from nothing to this, doubling
 const WAITING = 25; // s one long-poll waits, less than impatient proxies do
+const ASKING = 5; // s one long-poll waits where it is to be asked after each who is present
 const PUBLISHING = 60_000; // ms for which a publish is tried again
 const PASSING = ["overloaded", "disk-full", "unavailable"]; // errors of the socket that may be gone the next time
 const LONGEST_URL = 1_800; // characters; longer questions are posted
@@ -138,6 +140,49 @@ class Subscription {
   }
 }
 
+/** Who is on one topic: `members` by id, as far as the server lists them, and `count`, which is always right. */
+class Room {
+  members = new Map();
+  count = 0;
+
+  constructor(client, topic, handler, isEntered) {
+    Object.assign(this, { client, topic, handler, isEntered });
+  }
+
+  /** Be there as the client's `member`. */
+  enter() {
+    this.isEntered = true;
+    this.client.changed(this);
+  }
+
+  leave() {
+    this.isEntered = false;
+    this.client.changed(this);
+  }
+
+  /** Leaves, and hears no more of it. */
+  close() {
+    this.client.closeRoom(this);
+  }
+
+  /** A state, or what changed: `joined` came or have other data. */
+  take({ count, members, joined = [], left = [] }) {
+    if (members) {
+      const ids = new Set(members.map(({ id }) => id));
+      left = [...this.members.values()].filter(({ id }) => !ids.has(id));
+      joined = members.filter((member) => JSON.stringify(this.members.get(member.id)?.data) !== JSON.stringify(member.data) || !this.members.has(member.id));
+    }
+    for (const { id } of left) this.members.delete(id);
+    for (const member of joined) this.members.set(member.id, member);
+    this.count = count;
+    try {
+      this.handler?.(this, { joined, left });
+    } catch (error) {
+      globalThis.reportError ? reportError(error) : console.error(error);
+    }
+  }
+}
+
 /** One connection's life: whether it ever spoke, when it was last heard, and how it is ended. */
 class Stream {
   opened = false;
@@ -182,10 +227,12 @@ class Stream {
 
 /**
  * Options: `transports`, which and in what order; `onStatus({state, transport, node, cluster, retryIn, error})`, where
- * `state` is connecting, connected, waiting or closed; `onError(error, subscription)` for what the server refuses.
+ * `state` is connecting, connected, waiting or closed; `onError(error, subscription)` for what the server refuses;
+ * `member: {id, data}`, who this client is where it is present.
  */
 class Client {
   subscriptions = new Set();
+  rooms = new Map();
   status = { state: "closed" };
   #stream = null;
   #socket = null; // open, and past its welcome
@@ -231,24 +278,114 @@ class Client {
     if (!this.subscriptions.delete(subscription)) return;
     const { wire } = subscription;
     const isShared = [...this.subscriptions].some((other) => other.wire === wire);
-    if (this.#socket && wire && !isShared && this.subscriptions.size > 0) this.#send({ op: "unsubscribe", id: wire });
+    if (this.#socket && wire && !isShared && !this.#isIdle) this.#send({ op: "unsubscribe", id: wire });
     else this.#replace();
   }
 
   close() {
     this.subscriptions.clear();
+    this.rooms.clear();
     this.#replace();
+  }
+
+  /**
+   * Hears who is on a topic: `handler(room, {joined, left})` with the state first, then whenever somebody comes or goes.
+   * With `enter` the client's `member` is there too, as long as the client is connected.
+   */
+  presence(topic, handler, { enter = false } = {}) {
+    const room = new Room(this, topic, handler, enter);
+    if (this.rooms.has(topic)) throw new TypeError(`there is a room of '${topic}' already`);
+    this.rooms.set(topic, room);
+    this.changed(room);
+    return room;
+  }
+
+  /** Says something else of the client's member, wherever it is. */
+  describe(data) {
+    this.options.member = { ...this.options.member, data };
+    if (!this.#socket) return this.#replace();
+    for (const room of this.rooms.values()) if (room.isEntered) this.#enterOnSocket(room);
+  }
+
+  /** A room's wishes have changed. */
+  changed(room) {
+    if (room.isEntered && !this.options.member?.id) throw new TypeError("who enters? connect(url, { member: { id } })");
+    if (!this.#running) return void this.#run();
+    if (this.#socket) return this.#enterOnSocket(room);
+    this.#replace();
+  }
+
+  closeRoom(room) {
+    if (this.rooms.get(room.topic) !== room) return;
+    this.rooms.delete(room.topic);
+    if (!this.#socket || this.#isIdle) return this.#replace();
+    if (room.isOnSocket) this.#send({ op: "presence", topic: room.topic, leave: true });
+    this.#send({ op: "presence", topic: room.topic, events: false });
+  }
+
+  #enterOnSocket(room) {
+    const { topic, isEntered, isOnSocket } = room;
+    room.isOnSocket = isEntered;
+    const entering = isEntered ? { member: this.options.member } : isOnSocket ? { leave: true } : {};
+    this.#send({ op: "presence", id: `presence ${topic}`, topic, ...entering, events: true });
+  }
+
+  get #isIdle() {
+    return this.subscriptions.size === 0 && this.rooms.size === 0;
+  }
+
+  /** What a stream says of the rooms; a long-poll hears of none, and asks. */
+  #roomWishes(isStream) {
+    const entered = [...this.rooms.values()].filter((room) => room.isEntered).map((room) => room.topic);
+    const { id, data } = this.options.member ?? {};
+    return {
+      ...(isStream && this.rooms.size > 0 ? { presence: [...this.rooms.keys()] } : {}),
+      ...(entered.length > 0 ? { enter: entered, member: id, ...(data === undefined ? {} : { memberData: data }) } : {}),
+    };
+  }
+
+  /** What a stream is opened with: something to follow there must be, be it the rooms' own topics. */
+  streamQuestion({ filters, cursor }, isStream) {
+    const question = { ...(cursor ? { cursor } : {}), ...this.#roomWishes(isStream) };
+    return [filters.length > 0 ? filters : [...this.rooms.keys()], question];
+  }
+
+  /** What came of presence on a stream or a socket. */
+  takePresence(message) {
+    const room = this.rooms.get(message.topic);
+    if (!room || message.events === false) return;
+    if (message.code) return this.#refuseRoom(room, message);
+    room.take(message);
+  }
+
+  #refuseRoom(room, problem) {
+    room.isEntered = room.isOnSocket = false;
+    const error = new Refused(problem);
+    if (this.options.onError) this.options.onError(error, room);
+    else console.error(`tidings: ${room.topic}: ${error.message}`);
+  }
+
+  /** Where nothing is told, it is asked. */
+  async askRooms(stream) {
+    await Promise.all([...this.rooms.values()].map(async (room) => {
+      const url = new URL(`v1/presence?limit=1000&topic=${encodeURIComponent(room.topic)}`, this.base);
+      const state = await (await checked(await fetch(url, { signal: stream.signal, cache: "no-store" }))).json();
+      // What a new leader has not been told yet is not gone.
+      if (!state.partial) room.take(state);
+    }));
   }
 
   // -- One stream after the other
 
   async #run() {
     this.#running = true;
-    while (this.subscriptions.size > 0) {
+    while (!this.#isIdle) {
       const { stream, error } = await this.#follow();
       if (stream.replaced) continue;
       if (error instanceof Refused) {
         for (const subscription of [...this.subscriptions]) this.#refuse(subscription, error);
+        for (const room of [...this.rooms.values()]) this.#refuseRoom(room, error.problem);
+        this.rooms.clear();
         continue;
       }
       this.#failures = stream.opened ? 0 : this.#failures + 1;
@@ -313,7 +450,7 @@ class Client {
         this.#refuse(subscription, error);
       }
     }));
-    if (this.subscriptions.size === 0) this.#replace();
+    if (this.#isIdle) this.#replace();
   }
 
   /** What a stream for all who have a place asks for. */
@@ -384,7 +521,10 @@ class Client {
 
   async request(filters, question, accept, stream) {
     const headers = { Accept: accept };
-    const pairs = [...filters.map((filter) => ["topic", filter]), ...Object.entries(question)];
+    const { memberData, ...plain } = question;
+    const pairs = [...filters.map((filter) => ["topic", filter]), ...Object.entries(plain)]
+      .flatMap(([name, value]) => [value].flat().map((each) => [name, each]));
+    if (memberData !== undefined) pairs.push(["memberData", JSON.stringify(memberData)]);
     const url = new URL("v1/events", this.base);
     // Not URLSearchParams: it writes a space as '+', which in a filter is a wildcard.
     url.search = pairs.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
@@ -410,6 +550,10 @@ class Client {
       this.#send({ op: "subscribe", id, topics: filters, cursor });
     }
     this.#subscribeOnSocket([...this.subscriptions].filter((subscription) => !subscription.place));
+    for (const room of this.rooms.values()) {
+      room.isOnSocket = false;
+      this.#enterOnSocket(room);
+    }
   }
 
   #subscribeOnSocket(beginners) {
@@ -435,6 +579,7 @@ class Client {
         return beginner?.stand(new Cursor(message.cursor));
       }
       case "gap": return this.skip(message);
+      case "presence": return this.takePresence(message);
       case "cursor": return this.reached(message.cursor);
       case "drain": return void (stream.delay = message.reconnectAfter);
       case "published": return this.#answered(message.ref)?.resolve(message);
@@ -442,6 +587,7 @@ class Client {
         const error = PASSING.includes(message.code) ? new Error(message.detail) : new Refused(message);
         if (message.ref) return this.#answered(message.ref)?.reject(error);
         for (const each of [...this.subscriptions]) if (each.wire === message.id) this.#refuse(each, error);
+        for (const room of this.rooms.values()) if (message.id === `presence ${room.topic}`) this.#refuseRoom(room, message);
       }
     }
   }
@@ -551,12 +697,13 @@ const TRANSPORT = {
 
   async sse(client, stream) {
     await client.begin(stream);
-    const { filters, cursor } = client.union();
+    const [filters, question] = client.streamQuestion(client.union(), true);
     // Not EventSource: it hears only of event types it knows beforehand, and nothing of what a refusal says.
-    const response = await client.request(filters, { cursor, format: "json" }, "text/event-stream", stream);
+    const response = await client.request(filters, { ...question, format: "json" }, "text/event-stream", stream);
     for await (const { event, data, id, retry } of serverSentEvents(response.body, () => client.opened(stream))) {
       if (retry) stream.delay = retry;
       if (event === "tidings.gap") client.skip(JSON.parse(data));
+      else if (event === "tidings.presence") client.takePresence(JSON.parse(data));
       else if (data) client.deliver(JSON.parse(data));
       if (id) client.reached(id);
     }
@@ -564,11 +711,13 @@ const TRANSPORT = {
 
   async longpoll(client, stream) {
     await client.begin(stream);
-    let { filters, cursor } = client.union();
+    const [filters, { cursor: start, ...wishes }] = client.streamQuestion(client.union(), false);
+    let cursor = start;
     // The first answer comes at once, so that it is known whether any gets through.
-    for (let wait = 0; ; wait = WAITING) {
-      const answer = await client.ask(filters, { cursor, wait }, stream);
+    for (let wait = 0; ; wait = client.rooms.size > 0 ? ASKING : WAITING) {
+      const answer = await client.ask(filters, { ...(cursor ? { cursor } : {}), wait, ...(wait > 0 ? wishes : {}) }, stream);
       client.opened(stream);
+      await client.askRooms(stream);
       if (answer.gap) client.skip(answer.gap);
       for (const event of answer.events) client.deliver(event);
       cursor = answer.cursor ?? cursor;
