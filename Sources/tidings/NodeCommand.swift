@@ -6,6 +6,8 @@ import Node
 /// `tidings drain` and `tidings leave`: what is wanted of one node, and how far it is.
 enum NodeCommand {
   private static let pauses = TimeSpan.milliseconds(500)
+  /// Looks at a status without the node in a row, until it is taken to be gone.
+  private static let absences = 4
 
   private static let drain = CommandDescription(
     name: "tidings drain", synopsis: "[OPTION…] NODE",
@@ -58,7 +60,13 @@ enum NodeCommand {
     let wishes = NodeWishes(client: try NodeConnection.client(arguments))
     let identity = try wishes.wish(.leave, of: name)
     guard !arguments.has("no-wait") else { return Command.ExitCode.ok }
-    try watch(identity, wishes, until: \.hasLeft) { "'\(name)' holds \(count($0.holds, "shard")) and has \(count($0.connections, "follower"))" }
+    // Who joined a moment ago may not be in the status yet, and has not left for that.
+    var looksLeft = 0
+    func hasLeft(_ progress: NodeWishes.Progress) -> Bool {
+      looksLeft = progress.hasLeft ? looksLeft + (progress.state == nil ? 1 : absences) : 0
+      return looksLeft >= absences
+    }
+    try watch(identity, wishes, until: hasLeft) { "'\(name)' holds \(count($0.holds, "shard")) and has \(count($0.connections, "follower"))" }
     Console.remark("'\(name)' has left")
     return Command.ExitCode.ok
   }
