@@ -102,7 +102,7 @@ public struct PresenceTable {
     denied += UInt64(refused.count)
     for topic in announcement.unwatch { unwatch(topic, place) }
     var states: [Int] = []
-    for topic in announcement.watch { if let watched = watch(topic, place) { states.append(watched) } }
+    for topic in announcement.watch { states.append(watch(topic, place)) }
     if announcement.completes {
       sweep(place)
       states = sources[place]!.watched
@@ -234,9 +234,10 @@ public struct PresenceTable {
 
   // Watching -------------------------------------------------------------------------------------------
 
-  private mutating func watch(_ name: Topic, _ source: Int) -> Int? {
+  /// Who asks to watch is owed the state, even if it did watch: it may have stopped and begun between two announcements.
+  private mutating func watch(_ name: Topic, _ source: Int) -> Int {
     let topic = makeTopic(name)
-    guard !topics[topic]!.watchers.contains(source) else { return nil }
+    guard !topics[topic]!.watchers.contains(source) else { return topic }
     topics[topic]!.watchers.append(source)
     sources[source]!.watched.append(topic)
     return topic

@@ -103,6 +103,20 @@ struct PresenceTests {
     ])
   }
 
+  @Test("The only one who hears of a topic comes back in the same moment, and is told the state again")
+  func back() throws {
+    let harness = try EdgeHarness()
+    let ann = try socket(harness)
+    ann.sendFrame(#"{"op":"presence","topic":"a","member":{"id":"ann"}}"#)
+    let first = try stream(harness, "presence=a")
+    harness.pass(.milliseconds(200))
+    #expect(first.events().count == 1)
+    first.close()
+    let second = try stream(harness, "presence=a")
+    harness.pass(.milliseconds(300))
+    #expect(second.events().map { timeless($0.data) } == [#"{"topic":"a","count":1,"members":[{"id":"ann","since":"…"}]}"#])
+  }
+
   @Test("A stream in lines tells presence in lines, among its events")
   func lines() throws {
     let harness = try EdgeHarness()

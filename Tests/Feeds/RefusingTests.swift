@@ -54,6 +54,15 @@ import Testing
     #expect(throws: Self.refusal) { try answer.result.get() }
   }
 
+  @Test("What is said or asked of presence fails under its ticket")
+  func presence() {
+    let request = PresenceRequest(edge: Self.edge, ticket: Self.ticket, operation: .ask(PresenceQuestion(filters: [], limit: 1)))
+    let reply = ShardRequest.presence(request).refused(Self.refusal, by: Self.shard)
+    guard case .presence(let answer) = reply else { return unexpected(reply) }
+    #expect(answer.shard == Self.shard && answer.ticket == Self.ticket)
+    #expect(throws: Self.refusal) { try answer.result.get() }
+  }
+
   @Test("A change of interest ends the feed")
   func interest() {
     let change = InterestChange(edge: Self.edge, ticket: Self.ticket, add: [], remove: [])

@@ -159,6 +159,19 @@ import Testing
     #expect(world.left(1) == ["ann"])
   }
 
+  @Test("Who stops hearing of a topic and begins again at once is told the state")
+  func again() {
+    var world = PresenceWorld(edges: 2)
+    world.watch(1, room)
+    world.enter(0, room, "ann")
+    world.run(6000)
+    world.edges[1].announcer.unwatch(room)
+    world.edges[1].mirror.unwatch(room)
+    world.watch(1, room)
+    world.run(300)
+    #expect(world.edges[1].lists[room] == ["ann"])
+  }
+
   @Test("Whoever is refused hears of it, and is not there when there is room again")
   func denied() {
     var settings = PresenceSettings()

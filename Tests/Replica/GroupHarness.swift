@@ -28,6 +28,8 @@ final class GroupHarness {
     var first: Offset { query { $0.first } ?? .zero }
     var voters: [NodeID] { query { $0.status.raft.membership.voters } ?? [] }
 
+    var present: Int { query { $0.status.members } ?? 0 }
+
     private func query<Value>(_ question: (borrowing ShardReplica) -> Value) -> Value? {
       guard let replica = replica.take() else { return nil }
       let answer = question(replica)
@@ -165,6 +167,16 @@ final class GroupHarness {
     member.replica!.receive(.publish(batch), at: now, wall: wall, into: &member.output)
     collect(member)
     return Ticket(lastTicket)
+  }
+
+  /// What a member answers to something about who is present.
+  func ask(_ operation: PresenceRequest.Operation, from edge: EdgeID = EdgeID(1), at member: Member) -> Result<PresenceReply.Answer, Refusal>? {
+    lastTicket += 1
+    let request = PresenceRequest(edge: edge, ticket: Ticket(lastTicket), operation: operation)
+    member.replica!.receive(.presence(request), at: now, wall: wall, into: &member.output)
+    collect(member)
+    for case .presence(let reply) in member.replies.map(\.reply) where reply.ticket == request.ticket { return reply.result }
+    return nil
   }
 
   func outcome(of ticket: Ticket, at member: Member) -> PublishResult.Outcome? {
