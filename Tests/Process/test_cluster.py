@@ -143,7 +143,8 @@ class FailureTests(unittest.TestCase):
             for number in range(50):
                 cluster.edges[0].publish("rot", f"message {number}")
             broker = cluster.leader_of(shard)
-            broker.kill()
+            # Not killed: a group log that holds the byte's last write would mend it at the start.
+            broker.terminate()
             path = next(file for file in sorted(os.listdir(f"{broker.data}/shards/{shard}")) if file.endswith(".log"))
             with open(f"{broker.data}/shards/{shard}/{path}", "r+b") as segment:
                 segment.seek(700)
