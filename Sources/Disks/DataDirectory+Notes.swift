@@ -9,6 +9,8 @@ extension DataDirectory {
     case made
     /// Which shards it holds, once that is not what its birth says any more.
     case holds
+    /// The incarnation of its newest life: the next one is above it, whatever the clock says.
+    case life
   }
 
   /// nil when it was never written.

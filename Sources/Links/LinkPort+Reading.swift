@@ -71,7 +71,7 @@ extension LinkPort {
       connection.phase = .greeting
       switch connection.purpose {
       case .accepted: break
-      case .dialled: queue(.hello(own), on: connection)
+      case .dialled: queue(.hello(greeting), on: connection)
       case .question(let ticket, let question): queue(.gossipRequest(ticket: ticket, question), on: connection)
       }
     }
@@ -168,13 +168,19 @@ extension LinkPort {
     }
   }
 
+  private var greeting: NodeHello {
+    var hello = own
+    hello.clock = loop.clockTime
+    return hello
+  }
+
   private func admit(_ hello: NodeHello, on connection: LinkConnection) {
     switch admission.decide(hello) {
     case .farewell(let farewell): part(connection, farewell, isCounted: true)
     case .welcome:
       connection.hello = hello
       if connection.isAccepted {
-        queue(.hello(own), on: connection)
+        queue(.hello(greeting), on: connection)
         if let older = incoming[hello.node].flatMap({ connections[$0] }) {
           tell(
             .superseded, older,

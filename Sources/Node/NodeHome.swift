@@ -29,7 +29,7 @@ final class NodeHome {
   private(set) var addresses: [String] = []
   private var http: [Endpoint]
   private var port: Endpoint
-  private let started = SystemClock.wall()
+  private let started = SystemClock.monotonic()
 
   init(_ configuration: NodeConfiguration, _ log: Log) throws(NodeProblem) {
     self.configuration = configuration
@@ -217,7 +217,22 @@ final class NodeHome {
     let terms = BirthTerms(expect: configuration.expectedBrokers, shards: configuration.shards, replicas: configuration.replicas)
     return ClusterPlan(
       role: configuration.role, secret: secret, join: configuration.join, terms: terms, port: ClusterSockets(sockets),
-      advertised: try advertised(bound), incarnation: UInt64(max(1, SystemClock.wall().milliseconds)), record: record)
+      advertised: try advertised(bound), incarnation: try incarnation(), record: record)
+  }
+
+  /// Above that of every earlier life, though the clock may have been set back: others refuse whoever seems to be an older
+  /// copy of somebody they know.
+  private func incarnation() throws(NodeProblem) -> UInt64 {
+    let clock = UInt64(max(1, SystemClock.wall().milliseconds))
+    guard let store else { return clock }
+    do throws(DataDirectoryError) {
+      let last = try store.directory.note(.life).flatMap { UInt64($0) } ?? 0
+      let incarnation = max(clock, last + 1)
+      try store.directory.write(.life, String(incarnation))
+      return incarnation
+    } catch {
+      throw NodeProblem(event: "data-directory", text: error.description)
+    }
   }
 
   /// What others dial: as told, or as bound.

@@ -4,6 +4,7 @@ public import Core
 public protocol LoopControl: AnyObject {
   var now: Instant { get }
   var wallTime: WallTime { get }
+  var clockTime: WallTime { get }
   func watch(_ descriptor: FileDescriptor, _ token: PollToken, _ interest: Interest) throws(ReactorError)
   func unwatch(_ descriptor: FileDescriptor)
   func schedule(_ key: TimerKey, at deadline: Instant) -> TimerID

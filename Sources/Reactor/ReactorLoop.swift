@@ -10,8 +10,10 @@ public final class ReactorLoop<Application: ReactorApplication> {
   public let mailbox: Mailbox<Application.Mail>
   /// Monotonic time, read once per turn.
   public private(set) var now: Instant
-  /// The calendar's time, read once per turn.
+  /// The calendar's time, read once per turn, put right where this machine's clock is known to be wrong.
   public private(set) var wallTime: WallTime
+  /// How many milliseconds this machine's clock is behind what time it is.
+  public private(set) var clockCorrection: Int64 = 0
   public internal(set) var counters = ReactorCounters()
 
   @usableFromInline let poller: Poller
@@ -61,8 +63,17 @@ public final class ReactorLoop<Application: ReactorApplication> {
   /// Reads the clocks again, inside a turn that has become long.
   public func refreshClock() {
     now = SystemClock.monotonic()
-    wallTime = SystemClock.wall()
+    wallTime = WallTime(milliseconds: SystemClock.wall().milliseconds &+ clockCorrection)
   }
+
+  /// From here on `wallTime` is what this machine's clock says and so many milliseconds more.
+  public func correctClock(by milliseconds: Int64) {
+    clockCorrection = milliseconds
+    refreshClock()
+  }
+
+  /// The calendar's time as this machine's clock has it, right or wrong.
+  public var clockTime: WallTime { WallTime(milliseconds: wallTime.milliseconds &- clockCorrection) }
 
   // MARK: Descriptors
 

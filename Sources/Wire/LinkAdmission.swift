@@ -112,7 +112,7 @@ public struct LinkAdmission: Sendable {
     if hello.incarnation < before.incarnation {
       throw NodeFarewell(
         .oldIncarnation,
-        "\(who) was started anew since it said this: an old connection or a repeated message; if it goes on, its clock was set back, restart it")
+        "\(who) was started anew since it said this: an old connection or a repeated message; if it goes on, two processes run with one data directory or a copy of it")
     }
     if hello.incarnation > before.incarnation, before.links > 0 {
       throw NodeFarewell(

@@ -18,13 +18,16 @@ public struct NodeHello: Hashable, Sendable {
   public var replicas: UInt8
   /// For people.
   public var name: String
+  /// What its clock says; nil: it does not tell.
+  public var clock: WallTime?
 
   /// What is spoken here.
   public static let spoken: ClosedRange<UInt16> = 1...1
 
   public init(
     versions: ClosedRange<UInt16> = NodeHello.spoken, cluster: ClusterID?, node: NodeID, incarnation: UInt64, roles: NodeRoles,
-    knowsItIsRemoved: Bool = false, shards: UInt16 = 0, replicas: UInt8 = 0, name: String
+    knowsItIsRemoved: Bool = false, shards: UInt16 = 0, replicas: UInt8 = 0, name: String,
+    clock: WallTime? = nil
   ) {
     self.versions = versions
     self.cluster = cluster
@@ -35,6 +38,7 @@ public struct NodeHello: Hashable, Sendable {
     self.shards = shards
     self.replicas = replicas
     self.name = name
+    self.clock = clock
   }
 }
 
@@ -103,6 +107,8 @@ extension NodeHello {
     buffer.append(littleEndian: shards)
     buffer.append(replicas)
     try buffer.append(text: name, atMost: WireLimits.nodeName)
+    buffer.append(isSo: clock != nil)
+    if let clock { buffer.append(littleEndian: UInt64(bitPattern: clock.milliseconds)) }
   }
 }
 
@@ -131,9 +137,11 @@ extension WireReader {
     let shards = try u16()
     let replicas = try u8()
     guard shards <= WireLimits.shards, replicas <= WireLimits.replicas else { throw .outOfBounds }
+    let name = try text(atMost: WireLimits.nodeName)
+    let clock = try boolean() ? WallTime(milliseconds: Int64(bitPattern: try u64())) : nil
     return NodeHello(
       versions: lowest...highest, cluster: cluster, node: node, incarnation: incarnation, roles: roles,
-      knowsItIsRemoved: knowsItIsRemoved, shards: shards, replicas: replicas, name: try text(atMost: WireLimits.nodeName))
+      knowsItIsRemoved: knowsItIsRemoved, shards: shards, replicas: replicas, name: name, clock: clock)
   }
 
   @_lifetime(self: copy self)

@@ -8,6 +8,7 @@ import Testing
 final class FakeLoop: LoopControl {
   private(set) var now = Instant.zero + .seconds(1000)
   private(set) var wallTime = WallTime(milliseconds: 1_760_000_000_000)
+  var clockTime: WallTime { wallTime }
   private let poller: Poller
   private var timers: TimerWheel
   private var mustNotSleep = false

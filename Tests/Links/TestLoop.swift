@@ -6,6 +6,7 @@ import Core
 final class TestLoop: LoopControl {
   private(set) var now = Instant.zero + .seconds(1000)
   let wallTime = WallTime(milliseconds: 1_760_000_000_000)
+  var clockTime: WallTime { wallTime }
   private let poller: Poller
   private var timers: TimerWheel
   private var mustNotSleep = false

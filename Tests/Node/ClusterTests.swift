@@ -74,9 +74,22 @@ import Testing
     var new = old
     new.connections = 2
     reports.take(new, at: now)
-    reports.take(encode([(old, .seconds(2))]), at: now)
+    reports.take(encode([(old, .seconds(2))]), at: now, clock: WallTime(milliseconds: 0))
     #expect(reports.fresh(at: now).map(\.connections) == [2])
     #expect(reports.fresh(at: now + PeerReports.freshness).isEmpty)
+  }
+
+  @Test("How far a node's clock is ahead is told from its report, however long that was under way")
+  func clocks() {
+    var reports = PeerReports()
+    let now = Instant.zero + .seconds(100)
+    var told = report(1, shards: 0, seed: 1)
+    told.clock = WallTime(milliseconds: 10_000_000)
+    var silent = report(2, shards: 0, seed: 1)
+    silent.clock = nil
+    reports.take(encode([(told, .seconds(2)), (silent, .zero)]), at: now, clock: WallTime(milliseconds: 9_000_000))
+    #expect(reports.clocks(at: now) == [NodeID(1): 1_002_000])
+    #expect(reports.clocks(at: now + PeerReports.freshness).isEmpty)
   }
 
   @Test("What was promised of a birth is read back; anything altered is not taken")

@@ -106,10 +106,10 @@ import Testing
       var report = NodeReport(node: NodeID(1), json: Bytes())
       report.shards = [shard(0, leads: true), shard(1, leads: false)]
       let now = Instant.zero + .seconds(9)
-      let isFirst = reports.take(Bytes(encode(report)), at: now)
+      let isFirst = reports.take(Bytes(encode(report)), at: now, clock: WallTime(milliseconds: 0))
       #expect(isFirst, "a node that was not known")
       change(&report)
-      return reports.take(Bytes(encode(report)), at: now + .seconds(1))
+      return reports.take(Bytes(encode(report)), at: now + .seconds(1), clock: WallTime(milliseconds: 0))
     }
     #expect(!isNews { _ in })
     #expect(!isNews { $0.published = 9 })

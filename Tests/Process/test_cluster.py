@@ -1,5 +1,7 @@
 """A cluster of real processes: brokers and edges that are killed, stopped and started again under load."""
 
+import datetime
+import glob
 import json
 import os
 import shutil
@@ -191,6 +193,29 @@ class StrangerTests(unittest.TestCase):
                 node.kill()
             cluster.edges[0].publish("mine", "2")
             self.assertEqual([data for _, data in cluster.read_all("mine")], ["1", "2"])
+
+    def test_clocks(self):
+        """A broker whose clock is an hour off says so and goes by the others'; set back, it is still known as itself"""
+        with Cluster(edges=1) as cluster:
+            edge, wrong = cluster.edges[0], cluster.brokers[1]
+            [faketime] = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+            for shift, words in ("+3600", "60 min ahead of"), ("-3600", "60 min behind"):
+                wrong.terminate()
+                # The inner `env` takes the library's own changes of the environment upon itself, before the node's arguments.
+                wrong.prefix = ("env", f"LD_PRELOAD={faketime}", "DONT_FAKE_MONOTONIC=1", f"FAKETIME={shift}s", "env")
+                wrong.start(wait=False)
+                until(lambda: any(f"clock of broker-2 is {words}" in why for why in edge.status()["cluster"]["why"]), 20, "its saying so")
+                self.assertIn(f"is {words}", wrong.whole_log())
+                # It leads whatever it likes, and time goes on as before.
+                until(lambda: any(shard["leader"] == wrong.status()["nodes"][0]["id"] for shard in edge.status()["shards"]), 30, "its leading a shard")
+                for number in range(40):
+                    told = edge.publish(f"clock/{number}", "tick")["time"]
+                    time_told = datetime.datetime.fromisoformat(told.replace("Z", "+00:00")).timestamp()
+                    self.assertLess(abs(time_told - time.time()), 5, f"what {number} was stamped with")
+            wrong.terminate()
+            wrong.prefix = ()
+            wrong.start(wait=False)
+            cluster.wait_healthy()
 
     def test_waiting(self):
         """Brokers that expect different numbers of brokers wait, and say so"""

@@ -50,7 +50,8 @@ struct MessageSource {
     NodeHello(
       versions: 1...UInt16(1 + random.below(9)), cluster: cluster(), node: node(), incarnation: random.next(), roles: [.broker, .edge],
       knowsItIsRemoved: random.below(2) == 0, shards: UInt16(random.below(WireLimits.shards + 1)),
-      replicas: UInt8(random.below(WireLimits.replicas + 1)), name: "b\(random.below(9))")
+      replicas: UInt8(random.below(WireLimits.replicas + 1)), name: "b\(random.below(9))",
+      clock: random.below(3) == 0 ? nil : WallTime(milliseconds: Int64(bitPattern: random.next())))
   }
 
   mutating func node() -> NodeID { NodeID(random.next()) }

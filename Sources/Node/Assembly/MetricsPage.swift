@@ -11,12 +11,12 @@ internal import Wire
 struct MetricsPage {
   let plan: NodePlan
   let reports: [ReactorReport]
-  let wall: WallTime
+  let now: Instant
 
   func render() -> Bytes {
     var writer = MetricsWriter()
     writer.write(.gauge("tidings_build_info", "The version that runs; always 1."), 1, ["version": plan.edge.version, "node": plan.configuration.name])
-    writer.write(.gauge("tidings_uptime_seconds", "Since the node started."), Double(wall.milliseconds - plan.started.milliseconds) / 1000)
+    writer.write(.gauge("tidings_uptime_seconds", "Since the node started."), Double((now - plan.started).nanoseconds) / 1e9)
     connections(&writer)
     traffic(&writer)
     latency(&writer)

@@ -24,7 +24,7 @@ final class NodePlan: Sendable {
   let log: Log
   /// Where clients reach the node, as bound.
   let httpAddress: String
-  let started: WallTime
+  let started: Instant
   /// nil for a node that is alone by what it was told.
   let clusterPlan: ClusterPlan?
   /// Whether it belongs to a cluster; what it says of shards means nothing before.
@@ -35,7 +35,7 @@ final class NodePlan: Sendable {
 
   init(
     configuration: NodeConfiguration, node: NodeID, cluster: ClusterID, shardCount: Int, seed: UInt64, store: BrokerStore?,
-    broker: BrokerSettings, edge: EdgeSettings, listeners: ListenerShelf, log: Log, httpAddress: String, started: WallTime,
+    broker: BrokerSettings, edge: EdgeSettings, listeners: ListenerShelf, log: Log, httpAddress: String, started: Instant,
     clusterPlan: ClusterPlan? = nil, isBorn: Bool = true, replicas: Int = 1, holdings: Holdings? = nil
   ) {
     self.clusterPlan = clusterPlan
@@ -145,6 +145,7 @@ final class NodeBoard: Sendable {
     var finding: ClusterFinding?
     var peers = PeerView()
     var birthStatus = "It is looking for other nodes."
+    var clockTrouble: String?
   }
 
   private let state = Mutex(State())
@@ -170,6 +171,10 @@ final class NodeBoard: Sendable {
   /// What a node without a cluster waits for, as a sentence.
   var birthStatus: String { state.withLock { $0.birthStatus } }
   func waits(for status: String) { state.withLock { $0.birthStatus = status } }
+
+  /// What is wrong with this machine's clock, as a sentence.
+  var clockTrouble: String? { state.withLock { $0.clockTrouble } }
+  func tells(ofTheClock trouble: String?) { state.withLock { $0.clockTrouble = trouble } }
 
   /// Whether a draining reactor has no client left.
   func idle(_ isIdle: Bool, at index: Int) { state.withLock { if isIdle { $0.idle.insert(index) } else { $0.idle.remove(index) } } }

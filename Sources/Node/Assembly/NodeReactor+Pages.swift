@@ -23,16 +23,20 @@ extension NodeReactor {
     case .news:
       edge.publishStatus(status(page.reports))
     case .metrics:
-      let body = MetricsPage(plan: plan, reports: page.reports, wall: loop.wallTime).render()
+      let body = MetricsPage(plan: plan, reports: page.reports, now: loop.now).render()
       edge.answerPage(request.page.ticket, type: "text/plain; version=0.0.4; charset=utf-8", body)
     case .own:
-      desk?.tellOthers(OwnReport(plan: plan, reports: page.reports, wall: loop.wallTime).make())
+      desk?.tellOthers(own(page.reports))
       if newsDesk.isToldToOthers() { plan.board.tellNews() }
     }
   }
 
   private func status(_ reports: [ReactorReport]) -> Bytes {
-    StatusPage(plan: plan, own: OwnReport(plan: plan, reports: reports, wall: loop.wallTime).make(), peers: plan.board.peers).render()
+    StatusPage(plan: plan, own: own(reports), peers: plan.board.peers).render()
+  }
+
+  private func own(_ reports: [ReactorReport]) -> NodeReport {
+    OwnReport(plan: plan, reports: reports, now: loop.now, clock: loop.clockTime).make()
   }
 }
 

@@ -14,6 +14,8 @@ enum NodeMail: Sendable {
   case routed([ShardReply], from: NodeID)
   /// A broker can be asked, or cannot any more.
   case peer(NodeID, isThere: Bool)
+  /// So many milliseconds are to be added to what this machine's clock says.
+  case correctClock(by: Int64)
   /// For another node, by way of the first reactor.
   case toPeer(NodeID, [NodeMessage])
   /// For a reactor of another node, by way of the first.
@@ -276,6 +278,7 @@ final class NodeReactor: ReactorApplication {
     case .edge(let replies): toLocalEdge.append(contentsOf: replies)
     case .routed(let replies, let node): routing?.receive(replies, from: node, at: loop.now)
     case .peer(let node, let isThere): peer(node, isThere)
+    case .correctClock(let milliseconds): loop.correctClock(by: milliseconds)
     case .toPeer(let node, let messages): for message in messages { desk?.send(message, to: node) }
     case .toRemoteEdge(let edge, let replies): desk?.answer(replies, to: edge)
     case .seeds(let addresses, let problems): desk?.join(addresses, problems)

@@ -10,17 +10,20 @@ internal import Replica
 struct OwnReport {
   let plan: NodePlan
   let reports: [ReactorReport]
-  let wall: WallTime
+  let now: Instant
+  /// What this node's clock says, right or wrong.
+  let clock: WallTime
 
   private let shards: [ReplicaStatus]
   /// Of all reactors together, in tenths of a message a second.
   private let publishRate: UInt64
   private let deliverRate: UInt64
 
-  init(plan: NodePlan, reports: [ReactorReport], wall: WallTime) {
+  init(plan: NodePlan, reports: [ReactorReport], now: Instant, clock: WallTime) {
     self.plan = plan
     self.reports = reports
-    self.wall = wall
+    self.now = now
+    self.clock = clock
     shards = reports.flatMap(\.shards).sorted { $0.shard < $1.shard }
     publishRate = OwnReport.tenths(reports, \.published)
     deliverRate = OwnReport.tenths(reports, \.delivered)
@@ -36,6 +39,7 @@ struct OwnReport {
     report.behind = UInt64(reports.reduce(0) { $0 + $1.edge.behind })
     report.latencies = LatencyTable(reports.map(\.latencies))
     report.why = why
+    report.clock = clock
     report.json = node(report)
     report.shards = shards.map { status in
       NodeReport.Shard(
@@ -81,6 +85,7 @@ struct OwnReport {
       case .failed(let reason): "\(place)shard \(status.shard): \(reason)"
       }
     }
+    if let trouble = plan.board.clockTrouble { why.append(trouble) }
     if plan.board.isDraining { why.append(plan.clusterPlan == nil ? "the node is draining" : "\(plan.configuration.name) is draining") }
     return why
   }
@@ -107,7 +112,7 @@ struct OwnReport {
       json.null(into: &buffer)
     }
     json.member("version", plan.edge.version, into: &buffer)
-    json.member("uptime", Int((wall.milliseconds - plan.started.milliseconds) / 1000), into: &buffer)
+    json.member("uptime", Int((now - plan.started).nanoseconds / 1_000_000_000), into: &buffer)
     json.member("incarnation", plan.clusterPlan?.incarnation ?? 1, into: &buffer)
     json.name("connections", into: &buffer)
     json.beginObject(into: &buffer)

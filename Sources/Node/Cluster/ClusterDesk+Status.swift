@@ -20,6 +20,7 @@ extension ClusterDesk {
         send(.statusAsk(ticket: 1, Bytes()), to: member.id)
       }
     }
+    compareClocks()
     steer(by: report)
     plan.board.set(PeerView(reports: reports.fresh(at: now), members: members.filter { !isReplaced($0) }.map(view)))
   }

@@ -24,7 +24,7 @@ final class ClusterDesk: LinkHost, GossipHost {
 
   let plan: NodePlan
   let cluster: ClusterPlan
-  private let loop: ReactorLoop<NodeReactor>
+  let loop: ReactorLoop<NodeReactor>
   /// Hands mail to a reactor of this node.
   let post: (NodeMail, Int) -> Void
   private var acceptor: ListenerBox?
@@ -36,6 +36,9 @@ final class ClusterDesk: LinkHost, GossipHost {
   /// A cluster that is there, as one of its brokers tells of it.
   var running: ClusterFinding?
   var steward: Steward
+  var clock = ClusterClock()
+  /// What those who are linked said of their clocks at first.
+  var greetings: [NodeID: Greeting] = [:]
   var meta = MetaSession()
   var wishes = WaitingWishes()
   /// Whether this node was told to drain, or to leave.
@@ -183,6 +186,7 @@ final class ClusterDesk: LinkHost, GossipHost {
     plan.log.info(
       "linked", dialled ? "a link to another node is up" : "another node has linked itself here",
       ["node": LogValue(hello.node), "name": LogValue(hello.name)])
+    if plan.isBorn, hello.cluster == plan.cluster { met(hello) }
     guard dialled, hello.roles.contains(.broker) else { return }
     if !plan.isBorn, let found = hello.cluster, hello.shards > 0 {
       let finding = ClusterFinding(cluster: found, shards: Int(hello.shards), replicas: Int(hello.replicas))
@@ -195,6 +199,7 @@ final class ClusterDesk: LinkHost, GossipHost {
   }
 
   func unlinked(_ node: NodeID, dialled: Bool, connection: ConnectionID) {
+    greetings[node] = nil
     if dialled {
       for reactor in 0..<plan.reactors { post(.peer(node, isThere: false), reactor) }
     } else {
@@ -217,7 +222,7 @@ final class ClusterDesk: LinkHost, GossipHost {
       post(.routed([reply], from: peer.node), Int(edge.value))
     case .birth(let message): received(message, from: peer.node)
     case .statusAsk(let ticket, _): links.answer(.statusAnswer(ticket: ticket, reports.encoded(at: now)), on: peer.connection)
-    case .statusAnswer(_, let bytes): if reports.take(bytes, at: now) { plan.board.stir() }
+    case .statusAnswer(_, let bytes): if reports.take(bytes, at: now, clock: loop.clockTime) { plan.board.stir() }
     case .order(let shard, let order):
       guard isOurs(shard), plan.hasShards, peer.roles.contains(.broker) else { return }
       post(.broker(.order(shard, order)), plan.owner(of: shard))

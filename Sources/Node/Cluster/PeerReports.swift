@@ -7,22 +7,37 @@ struct PeerReports {
   static let freshness = TimeSpan.seconds(5)
   static let most = 1024
 
-  private var reports: [NodeID: (report: NodeReport, at: Instant)] = [:]
+  private struct Heard {
+    var report: NodeReport
+    var at: Instant
+    /// How many milliseconds its clock is ahead of this node's; nil where it did not tell.
+    var ahead: Int64?
+  }
+
+  private var reports: [NodeID: Heard] = [:]
 
   /// Those that are fresh, by identity.
   func fresh(at now: Instant) -> [NodeReport] {
     reports.values.filter { now - $0.at < PeerReports.freshness }.map(\.report).sorted { $0.node < $1.node }
   }
 
+  /// How many milliseconds the clocks of those that are fresh are ahead of this node's.
+  func clocks(at now: Instant) -> [NodeID: Int64] {
+    reports.values.reduce(into: [:]) { clocks, heard in
+      if now - heard.at < PeerReports.freshness, let ahead = heard.ahead { clocks[heard.report.node] = ahead }
+    }
+  }
+
+  /// This node's own.
   mutating func take(_ report: NodeReport, at now: Instant) {
     guard reports[report.node] != nil || reports.count < PeerReports.most else { return }
-    reports[report.node] = (report, now)
+    reports[report.node] = Heard(report: report, at: now)
   }
 
   /// Reports in a row, each with its age: they are passed on. True if one of them is of other leaders or other troubles
   /// than the one before it.
   @discardableResult
-  mutating func take(_ bytes: Bytes, at now: Instant) -> Bool {
+  mutating func take(_ bytes: Bytes, at now: Instant, clock: WallTime) -> Bool {
     var reader = ReportReader(bytes)
     var isNews = false
     while let (report, age) = reader.next() {
@@ -30,7 +45,8 @@ struct PeerReports {
       if let known = reports[report.node], known.at > at { continue }
       guard reports[report.node] != nil || reports.count < PeerReports.most else { continue }
       isNews = isNews || reports[report.node].map { !report.tellsTheSame(as: $0.report) } ?? true
-      reports[report.node] = (report, at)
+      let ahead = report.clock.map { $0.milliseconds &+ age.nanoseconds / 1_000_000 &- clock.milliseconds }
+      reports[report.node] = Heard(report: report, at: at, ahead: ahead)
     }
     return isNews
   }
@@ -38,8 +54,8 @@ struct PeerReports {
   /// All fresh ones, for another node.
   func encoded(at now: Instant) -> Bytes {
     var buffer = ByteBuffer()
-    for (report, at) in reports.values.sorted(by: { $0.report.node < $1.report.node }) where now - at < PeerReports.freshness {
-      report.encode(age: now - at, into: &buffer)
+    for heard in reports.values.sorted(by: { $0.report.node < $1.report.node }) where now - heard.at < PeerReports.freshness {
+      heard.report.encode(age: now - heard.at, into: &buffer)
     }
     return buffer.freeze()
   }
@@ -82,6 +98,8 @@ struct NodeReport: Sendable {
   /// Clients that read on at their own pace.
   var behind: UInt64 = 0
   var latencies = LatencyTable()
+  /// What its clock said when it told this; older nodes do not tell.
+  var clock: WallTime?
 
   /// Whether nothing but numbers changed, which can wait for the next second.
   func tellsTheSame(as other: NodeReport) -> Bool {
@@ -110,6 +128,7 @@ struct NodeReport: Sendable {
     }
     buffer.append(littleEndian: behind)
     latencies.encode(into: &buffer)
+    if let clock { buffer.append(littleEndian: UInt64(bitPattern: clock.milliseconds)) }
     buffer.store(littleEndian: UInt32(buffer.count - start), at: start)
   }
 
@@ -169,6 +188,7 @@ struct ReportReader {
     // What follows came later: older nodes do not tell it, and newer ones may tell more.
     let end = start + Int(length)
     guard place == end || (place < end && readLater(into: &report)), place <= end else { return nil }
+    if end - place >= 8 { report.clock = number(8).map { WallTime(milliseconds: Int64(bitPattern: $0)) } }
     place = end
     return (report, .milliseconds(Int(age)))
   }
