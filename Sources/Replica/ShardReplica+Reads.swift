@@ -101,7 +101,8 @@ extension ShardReplica {
         // Retention took the file away meanwhile: planned anew, as a gap if need be.
         go(waiting, wall: wall, into: &output)
       case .failure(let error):
-        refuse(waiting, .damaged("\(error)"), into: &output)
+        if error.kind == .failed { foundDamage("\(error)", into: &output) }
+        refuse(waiting, unreadable("\(error)"), into: &output)
       case .success(let bytes):
         let parsed = entries ?? parse(flight.plan, bytes, into: &output)
         entries = parsed
@@ -118,9 +119,12 @@ extension ShardReplica {
       return .success(try plan.parse(bytes))
     } catch {
       foundDamage("\(error)", into: &output)
-      return .failure(.damaged("\(error)"))
+      return .failure(unreadable("\(error)"))
     }
   }
+
+  /// The other replicas have what cannot be read here, and one of them leads soon.
+  private func unreadable(_ why: String) -> Refusal { ailment == nil ? .damaged(why) : .notLeader(nil) }
 
   private mutating func goOn(
     _ waiting: ReadDesk.Waiting, _ plan: ReadPlan, _ entries: ReadEntries, wall: WallTime, into output: inout ReplicaOutput
