@@ -47,13 +47,7 @@ final class NodeHome {
       return
     }
     do throws(DataDirectoryError) {
-      let store = try BrokerStore(
-        path: configuration.dataFolder, fresh: fresh,
-        holder: "node \(configuration.name), process \(getpid()), since \(SystemClock.wall().timestamp)",
-        durability: configuration.durability == .fsync ? .fsync : .memory,
-        tell: { error in
-          log.error("group-log", "there is no group log; every journal's file is synced by itself", ["error": LogValue(error)])
-        })
+      let store = try NodeHome.open(configuration, fresh, log)
       self.store = store
       identity = store.directory.identity
     } catch {
@@ -66,6 +60,33 @@ final class NodeHome {
         text: "this data directory waits for a cluster to be born; start the node with --join as before, or name another directory with --data",
         fields: ["path": LogValue(configuration.dataFolder)])
     }
+  }
+
+  private static func open(_ configuration: NodeConfiguration, _ fresh: NodeIdentity, _ log: Log) throws(DataDirectoryError) -> BrokerStore {
+    let holder = "node \(configuration.name), process \(getpid()), since \(SystemClock.wall().timestamp)"
+    while true {
+      do throws(DataDirectoryError) {
+        return try BrokerStore(
+          path: configuration.dataFolder, fresh: fresh, holder: holder, durability: configuration.durability == .fsync ? .fsync : .memory,
+          tell: { error in
+            log.error("group-log", "there is no group log; every journal's file is synced by itself", ["error": LogValue(error)])
+          })
+      } catch {
+        // Each turn puts one log away.
+        guard case .damagedGroupLog(let path, let name, let damage) = error, configuration.isClustered,
+          try DataDirectory.distrust(path, log: name, holder: holder, where: hasPeers)
+        else { throw error }
+        log.error(
+          "group-log", "\(name) is damaged and kept as \(name).damaged; what it held is on other brokers, from which all shards are learned anew",
+          ["error": LogValue("\(damage)")])
+      }
+    }
+  }
+
+  /// Whether all shards have enough other replicas, by what was agreed at the cluster's birth.
+  private static func hasPeers(_ birth: String?) -> Bool {
+    guard let birth, case .born(let certificate)? = BirthNote.record(in: birth) else { return false }
+    return certificate.terms.replicas >= 3 && certificate.members.count >= 3
   }
 
   private func tellOfTheDirectory() {

@@ -4,11 +4,11 @@ internal import Core
 
 extension PlacementBoard {
   /// Replicas stay where they are, except on brokers that leave or are lost. A learner on a dead broker is not waited
-  /// for: it protects nobody yet.
+  /// for as long: it protects nobody yet.
   mutating func keepWhatCounts() {
     for shard in shards.indices {
       for voter in shards[shard].voters where !brokers[voter].isLost && !brokers[voter].isLeaving { give(shard, to: voter) }
-      for learner in shards[shard].learners where isLive(learner) && !brokers[learner].isLeaving {
+      for learner in shards[shard].learners where brokers[learner].learns && !brokers[learner].isLeaving {
         give(shard, to: learner)
       }
     }

@@ -10,6 +10,8 @@ struct PlacementBoard {
     let isLeaving: Bool
     /// Dead for longer than the grace, or not known at all: it counts for nothing.
     let isLost: Bool
+    /// Alive, or dead for so short that its learners are kept.
+    let learns: Bool
 
     /// May be given new replicas.
     var receives: Bool { isAlive && !isDraining && !isLeaving }
@@ -42,11 +44,12 @@ struct PlacementBoard {
     var places: [NodeID: Int] = [:]
     for broker in told.sorted(by: { $0.id < $1.id }) where places[broker.id] == nil {
       places[broker.id] = brokers.count
-      let isLost = broker.deadSince.map { now - $0 >= policy.grace } ?? false
+      let dead = broker.deadSince.map { now - $0 }
       brokers.append(
         Broker(
           id: broker.id, rack: broker.rack, isAlive: broker.deadSince == nil, isDraining: broker.isDraining,
-          isLeaving: broker.isLeaving, isLost: isLost))
+          isLeaving: broker.isLeaving, isLost: dead.map { $0 >= policy.grace } ?? false,
+          learns: dead.map { $0 < policy.learnerGrace } ?? true))
     }
     for shard in toldShards.sorted(by: { $0.shard < $1.shard }) {
       let voters = shard.voters.map { place(of: $0, &places) }
@@ -66,7 +69,7 @@ struct PlacementBoard {
   private mutating func place(of id: NodeID, _ places: inout [NodeID: Int]) -> Int {
     if let place = places[id] { return place }
     places[id] = brokers.count
-    brokers.append(Broker(id: id, rack: "", isAlive: false, isDraining: false, isLeaving: false, isLost: true))
+    brokers.append(Broker(id: id, rack: "", isAlive: false, isDraining: false, isLeaving: false, isLost: true, learns: false))
     return brokers.count - 1
   }
 

@@ -6,12 +6,15 @@ public struct PlacementPolicy: Sendable, Hashable {
   public var replicas: Int
   /// How long a dead broker may come back before its replicas are made anew elsewhere.
   public var grace: TimeSpan
+  /// How long a dead broker's learners are kept: one that was only started anew, or learns anew what its disk lost, goes on.
+  public var learnerGrace: TimeSpan
   /// How many shards are moved for balance's sake at once; repairs are not counted.
   public var movesAtOnce: Int
 
-  public init(replicas: Int = 3, grace: TimeSpan = .seconds(600), movesAtOnce: Int = 4) {
+  public init(replicas: Int = 3, grace: TimeSpan = .seconds(600), learnerGrace: TimeSpan = .seconds(10), movesAtOnce: Int = 4) {
     self.replicas = replicas
     self.grace = grace
+    self.learnerGrace = min(learnerGrace, grace)
     self.movesAtOnce = movesAtOnce
   }
 }

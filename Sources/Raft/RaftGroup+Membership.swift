@@ -79,8 +79,9 @@ extension RaftGroup {
     }
   }
 
-  /// The voter that has most of the log.
+  /// The voter that has most of the log; of two the one that was heard from last.
   var mostCaughtUp: Int? {
-    followers.indices.filter { followers[$0].isVoter }.max { followers[$0].match < followers[$1].match }
+    followers.indices.filter { followers[$0].isVoter }
+      .max { (followers[$0].match, followers[$0].heardAt) < (followers[$1].match, followers[$1].heardAt) }
   }
 }

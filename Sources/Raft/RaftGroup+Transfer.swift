@@ -19,7 +19,8 @@ extension RaftGroup {
     guard transfer == nil, !membership.isJoint else { return .busy }
     var chosen = mostCaughtUp
     if let target { chosen = index(of: target) }
-    guard let index = chosen, followers[index].isVoter else { return .unsuitable }
+    // One that is silent, or ill, would keep everybody waiting until the attempt is given up.
+    guard let index = chosen, followers[index].isVoter, followers[index].heardAt + settings.electionMinimum > clock else { return .unsuitable }
     transfer = LeadershipTransfer(target: followers[index].node, deadline: clock + settings.electionMinimum)
     pressTransfer(index, into: &output)
     return .started

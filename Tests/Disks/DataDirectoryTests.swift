@@ -84,6 +84,39 @@ import Testing
     }
   }
 
+  @Test("A group log that cannot be read stops a node, unless its peers have what was in it: then the log is kept aside and no vote is left")
+  func damagedGroupLog() throws {
+    let temporary = TemporaryDirectory()
+    do {
+      let directory = try open(temporary.path)
+      for shard in 0..<2 { _ = try directory.shard(ShardID(UInt16(shard))) }
+      try directory.write(.birth, "born among others")
+    }
+    for shard in 0..<2 {
+      write("a vote", to: "\(temporary.path)/shards/\(shard)/hard.state")
+      write("entries", to: "\(temporary.path)/shards/\(shard)/00000000000000000001.log")
+    }
+    write("no head at all", to: temporary.path + "/group-0.log")
+    #expect(failure(temporary.path) == .damagedGroupLog(temporary.path, "group-0.log", .noHead))
+    var told: String?
+    func distrust(_ answer: Bool) throws -> Bool {
+      try DataDirectory.distrust(temporary.path, log: "group-0.log", holder: "test") {
+        told = $0
+        return answer
+      }
+    }
+    let alone = try distrust(false)
+    #expect(!alone && told == "born among others")
+    #expect(access(temporary.path + "/shards/1/hard.state", F_OK) == 0)
+    #expect(failure(temporary.path) == .damagedGroupLog(temporary.path, "group-0.log", .noHead), "nothing was altered")
+    let hasPeers = try distrust(true)
+    #expect(hasPeers)
+    #expect(access(temporary.path + "/shards/0/hard.state", F_OK) != 0 && access(temporary.path + "/shards/1/hard.state", F_OK) != 0)
+    #expect(access(temporary.path + "/shards/1/00000000000000000001.log", F_OK) == 0)
+    #expect(access(temporary.path + "/group-0.log.damaged", F_OK) == 0)
+    _ = try open(temporary.path)
+  }
+
   @Test("A first start that was cut short is begun again")
   func interruptedBirth() throws {
     let temporary = TemporaryDirectory()

@@ -54,6 +54,19 @@ import Testing
     #expect(first.isEmpty && late.count == 1)
   }
 
+  @Test("One that learns a shard and is started anew goes on learning; one that stays away is replaced soon")
+  func missingLearner() {
+    var steward = Steward(policy: Self.policy)
+    let learner = LearnerSituation(id: nodes[2], isCaughtUp: false)
+    let shard = [led(0, by: nodes[0], voters: Array(nodes[0...1]), learners: [learner])]
+    let before = seen([nodes[0], nodes[1], nodes[3]], dead: [nodes[2]])
+    let first = orders(&steward, before, shard, at: 100)
+    let soon = orders(&steward, before, shard, at: 109)
+    let late = orders(&steward, before, shard, at: 110)
+    #expect(first.isEmpty && soon.isEmpty)
+    #expect(late == ["\(nodes[0]) \(PlacementOrder.step(.remove(ShardID(0), nodes[2])))"])
+  }
+
   @Test("One that came back in time is counted anew when it is missed again")
   func cameBack() {
     var steward = Steward(policy: Self.policy)

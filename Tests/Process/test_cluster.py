@@ -4,6 +4,7 @@ import datetime
 import glob
 import json
 import os
+import pathlib
 import shutil
 import time
 import unittest
@@ -157,6 +158,27 @@ class FailureTests(unittest.TestCase):
             until(lambda: "repaired" in broker.whole_log(), 30, "its being repaired")
             self.assertIn("corrupt", broker.whole_log())
             cluster.wait_healthy()
+            # What several shards wrote together stands in the group log first, and a broker that is killed leaves it.
+            many = [f"many/{number}" for number in range(32)]
+            for turn in range(20):
+                events = json.dumps([{"topic": topic, "data": turn} for topic in many])
+                status, _, answer = cluster.edges[1].request("POST", "/v1/publish", body=events.encode())
+                self.assertEqual(status, 200, answer)
+            broker.kill()
+            logs = [path for path in pathlib.Path(broker.data).glob("group-*.log") if path.read_bytes()[8192:8200] == b"TIDEGRND"]
+            with open(logs[0], "r+b") as log:
+                log.seek(8192 + 100)
+                byte = log.read(1)[0]
+                log.seek(8192 + 100)
+                log.write(bytes([byte ^ 1]))
+            broker.start(wait=False)
+            until(lambda: f"{logs[0].name} is damaged" in broker.whole_log(), 10, "its saying so")
+            until(
+                lambda: all([replica["role"] for replica in shard["replicas"]] == ["voter"] * 3 for shard in cluster.edges[0].status()["shards"]),
+                30, "all shards' being repaired")
+            cluster.wait_healthy()
+            for topic in many:
+                self.assertEqual([int(data) for _, data in cluster.read_all(topic)], list(range(20)))
             self.assertEqual([data for _, data in cluster.read_all("rot")], ["where"] + [f"message {number}" for number in range(50)])
 
 

@@ -112,7 +112,7 @@ extension TransferVerdict {
     switch self {
     case .started: nil
     case .notLeader: "refused: not leader"
-    case .unsuitable: "refused: not another voter"
+    case .unsuitable: "refused: not another voter that is heard from"
     case .busy: "refused: busy"
     }
   }
