@@ -22,7 +22,7 @@ public struct MQTTLimits: Equatable, Sendable {
   public var maximumPacketSize: Int { Int(packetBytes) }
   /// Bytes of a CONNECT, which comes from a stranger: room for a will, a name and a password of 64 KiB each; past it, 0x95.
   public var connectSize: Int { min(Int(connectBytes), Int(packetBytes)) }
-  /// Filters in one SUBSCRIBE or UNSUBSCRIBE, reason codes in their answers; past it, 0x97.
+  /// Filters in one SUBSCRIBE or UNSUBSCRIBE, reason codes in their answers, subscription identifiers in a PUBLISH; past it, 0x97.
   public var filters: Int { Int(filterCount) }
   /// User properties in one packet; past it, 0x97.
   public var userProperties: Int { Int(userPropertyCount) }

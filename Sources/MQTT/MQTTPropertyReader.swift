@@ -1,4 +1,4 @@
-public import Core
+import Core
 
 /// One property where it lies: a number, or the places of its bytes.
 public struct MQTTPropertyPart: Equatable, Sendable {

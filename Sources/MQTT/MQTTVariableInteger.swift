@@ -1,4 +1,4 @@
-public import Core
+import Core
 
 /// Whole numbers in one to four bytes, seven bits in each, the lowest first (section 1.5.5 of 5.0).
 public enum MQTTVariableInteger {

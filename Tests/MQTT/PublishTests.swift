@@ -116,9 +116,17 @@ import Testing
     "A rendering is a whole PUBLISH of QoS 0, and with a head of its own before its rest every other",
     arguments: MQTTVersion.allCases, [0, 1, 100, 120, 127, 128, 16_000, 16_383, 2_097_152])
   func rendering(version: MQTTVersion, payloadSize: Int) {
-    let payload = String(repeating: "x", count: payloadSize)
+    // Properties whose length takes one byte, two and three.
+    for valueSize in [0, 80, 100, 20_000] {
+      var properties = PublishTests.properties
+      properties.appendUserProperty(Bytes("long"), Bytes(String(repeating: "y", count: valueSize)))
+      check(version, String(repeating: "x", count: payloadSize), properties)
+    }
+  }
+
+  private func check(_ version: MQTTVersion, _ payload: String, _ shared: MQTTProperties) {
     var properties = ByteBuffer()
-    PublishTests.properties.append(into: &properties)
+    shared.append(into: &properties)
     // Not the first in its buffer, as in a real one.
     var buffer = ByteBuffer()
     buffer.append("before")
@@ -126,12 +134,14 @@ import Testing
       version, topic: Bytes("a/b").bytes, properties: properties.bytes, payload: Bytes(payload).bytes, into: &buffer)
     let whole = Array(buffer.freeze().array.dropFirst(6))
     #expect(rendering.size == whole.count)
-    #expect(whole == written(MQTTPublishHead(), version, "a/b", payload, PublishTests.properties))
+    #expect(whole == written(MQTTPublishHead(), version, "a/b", payload, shared))
     #expect(Array(whole[rendering.topic]) == Array("a/b".utf8))
     for head in PublishTests.heads(version) {
       let bytes = written { rendering.append(head, of: whole.span.bytes, into: &$0) } + whole[rendering.rest]
-      #expect(bytes == written(head, version, "a/b", payload, PublishTests.properties), "\(head)")
+      #expect(bytes == written(head, version, "a/b", payload, shared), "\(head)")
       #expect(rendering.encodedSize(head) == bytes.count)
+      let told = head.encodedSize(version, topicSize: 3, sharedPropertySize: shared.encodedSize, payloadSize: payload.utf8.count)
+      #expect(told == bytes.count, "properties count in 5.0 only")
       #expect(head.isPlain == (bytes == whole), "\(head)")
     }
   }
