@@ -89,7 +89,11 @@ public final class BrokerReactor {
     replicaSettings.waitsForDisk = store.durability == .fsync
     replicaSettings.retention = settings.retention
     replicaSettings.recentTailBytes = settings.recentTailBytes
-    if let holders = settings.holders { replicaSettings.members = Membership(voters: isNewHere ? [] : holders(id)) } else { replicaSettings.presenceSettling = .zero }
+    if let holders = settings.holders {
+      replicaSettings.members = Membership(voters: isNewHere ? [] : holders(id))
+    } else {
+      replicaSettings.presenceSettling = .zero
+    }
     replicaSettings.mayHaveGrown = settings.holders != nil
     var journal = settings.journal
     if isNewHere { journal.mayBeNew = true }

@@ -12,20 +12,13 @@ internal import Journal
 struct GroupCommit<Files: GroupLogFiles> {
   typealias Shard = ShardWriter<Files.ShardDisk>
 
-  private struct Attached {
-    var writer: Shard
-    var listener: JournalListener
-  }
-
   private let durability: Durability
   private let settings: GroupLogSettings
   private let files: Files?
   private let logName: String
-  private var journals: [JournalKey: Attached] = [:]
+  private var journals: [JournalKey: Shard] = [:]
   /// Those with batches in this round.
   private var round: [Shard] = []
-  /// The same, as their listeners know them.
-  private var roundKeys: [JournalKey] = []
   /// What is told at the end of the round, by group.
   private var told: [(listener: JournalListener, answers: [JournalAnswers])] = []
 
@@ -59,27 +52,24 @@ struct GroupCommit<Files: GroupLogFiles> {
     }
   }
 
-  mutating func attach(_ key: JournalKey, _ shard: Shard, for listener: JournalListener) {
-    journals[key] = Attached(writer: shard, listener: listener)
+  mutating func attach(_ shard: Shard) {
+    journals[shard.key] = shard
     if let id = shard.shard, ended.contains(id), let logFailure { shard.die(of: logFailure) }
   }
 
   mutating func detach(_ key: JournalKey) {
-    guard let attached = journals[key] else { return }
-    commit([attached.writer])
-    gatherAnswers(of: key)
+    guard let shard = journals[key] else { return }
+    commit([shard])
+    gatherAnswers(of: shard)
     tell()
     journals[key] = nil
     // Whoever opens this journal next may alter its files as they like.
-    if !attached.writer.logged.isEmpty { checkpoint() }
+    if !shard.logged.isEmpty { checkpoint() }
   }
 
   mutating func carryOut(_ batches: [DiskBatch], for key: JournalKey) {
-    guard let shard = journals[key]?.writer else { return }
-    if shard.answers.isEmpty {
-      round.append(shard)
-      roundKeys.append(key)
-    }
+    guard let shard = journals[key] else { return }
+    if shard.answers.isEmpty { round.append(shard) }
     for batch in batches { carryOut(batch, for: shard) }
   }
 
@@ -116,21 +106,20 @@ struct GroupCommit<Files: GroupLogFiles> {
   mutating func finishRound(at now: Instant) {
     self.now = now
     commit(round)
-    for key in roundKeys { gatherAnswers(of: key) }
+    for shard in round { gatherAnswers(of: shard) }
     tell()
     round.removeAll(keepingCapacity: true)
-    roundKeys.removeAll(keepingCapacity: true)
     if !inLog.isEmpty, now - paidAt >= settings.checkpointAfter { checkpoint() }
   }
 
-  private mutating func gatherAnswers(of key: JournalKey) {
+  private mutating func gatherAnswers(of shard: Shard) {
     // One that was detached within its round was answered then.
-    guard let attached = journals[key], !attached.writer.answers.isEmpty else { return }
-    let answers = JournalAnswers(journal: key.journal, answers: attached.writer.finishRound())
-    if let known = told.firstIndex(where: { $0.listener === attached.listener }) {
+    guard !shard.answers.isEmpty else { return }
+    let answers = JournalAnswers(journal: shard.key.journal, answers: shard.finishRound())
+    if let known = told.firstIndex(where: { $0.listener === shard.listener }) {
       told[known].answers.append(answers)
     } else {
-      told.append((attached.listener, [answers]))
+      told.append((shard.listener, [answers]))
     }
   }
 

@@ -44,7 +44,7 @@ struct JournalWriter {
       switch part {
       case .attach(let key, let directory, let listener):
         let disk = RealDisk(directory: directory, durability: durability)
-        commits.attach(key, ShardWriter(disk: disk, shard: directory.shard), for: listener)
+        commits.attach(ShardWriter(disk: disk, shard: directory.shard, key: key, listener: listener))
       case .batches(let key, let batches): commits.carryOut(batches, for: key)
       case .detach(let key, let after):
         commits.detach(key)

@@ -6,6 +6,9 @@ final class ShardWriter<ShardDisk: WritableDisk> {
   var disk: ShardDisk
   /// Who it is in the group log; one without a number never is in it.
   let shard: ShardID?
+  /// Who it is among the journals of the thread, and who hears of it.
+  let key: JournalKey
+  let listener: JournalListener
 
   /// Writes of this round that nobody has carried out yet.
   private(set) var gathered: [FileWrite] = []
@@ -26,9 +29,11 @@ final class ShardWriter<ShardDisk: WritableDisk> {
   /// After this nothing is carried out: what the disk holds is unknown.
   private(set) var failure: DiskError?
 
-  init(disk: ShardDisk, shard: ShardID?) {
+  init(disk: ShardDisk, shard: ShardID?, key: JournalKey, listener: JournalListener) {
     self.disk = disk
     self.shard = shard
+    self.key = key
+    self.listener = listener
   }
 
   func gather(_ write: FileWrite) {

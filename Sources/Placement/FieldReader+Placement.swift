@@ -11,21 +11,6 @@ extension FieldReader<PlacementRefusal> {
   }
 
   @_lifetime(self: copy self)
-  mutating func flag() throws(PlacementRefusal) -> Bool {
-    let value = try u8()
-    guard value <= 1 else { throw .malformed }
-    return value == 1
-  }
-
-  @_lifetime(self: copy self)
-  mutating func text(atMost limit: Int) throws(PlacementRefusal) -> String {
-    let place = try skip(Int(try u16()))
-    guard place.count <= limit else { throw .malformed }
-    guard let text = text(place) else { throw .malformed }
-    return text
-  }
-
-  @_lifetime(self: copy self)
   mutating func nodes(atMost limit: Int) throws(PlacementRefusal) -> [NodeID] {
     let count = Int(try u16())
     guard count <= limit else { throw .malformed }
@@ -36,12 +21,6 @@ extension FieldReader<PlacementRefusal> {
 }
 
 extension ByteBuffer {
-  mutating func append(field text: String) {
-    precondition(text.utf8.count <= 0xffff, "a text is longer than its length can say")
-    append(littleEndian: UInt16(text.utf8.count))
-    append(text: text)
-  }
-
   mutating func append(_ nodes: [NodeID]) {
     append(littleEndian: UInt16(nodes.count))
     for node in nodes { append(littleEndian: node.value) }

@@ -43,7 +43,10 @@ public struct MetaSession: Sendable {
 
   public private(set) var state = MetaState()
   /// Whether the state was read at all.
-  public private(set) var isKnown = false
+  public var isKnown: Bool { knownAsOf != nil }
+  /// When the newest read that was answered was begun: what was agreed on before is in the state.
+  public private(set) var knownAsOf: Instant?
+  private var askedAt = Instant.zero
   private var head = Offset.zero
   private var waiting: [Waiting] = []
   private var writing: MetaState?
@@ -62,6 +65,7 @@ public struct MetaSession: Sendable {
   public mutating func tick(at now: Instant) -> Want? {
     guard !isAsking, !waiting.isEmpty || now >= nextReadAt else { return nil }
     isAsking = true
+    askedAt = now
     nextReadAt = now + Self.readEvery
     return .read
   }
@@ -73,7 +77,7 @@ public struct MetaSession: Sendable {
     case .failure(let why): return (nil, failAll(why.text))
     case .success(let value):
       guard let value else {
-        (state, head, isKnown) = (MetaState(), .zero, true)
+        (state, head, knownAsOf) = (MetaState(), .zero, askedAt)
         return goOn()
       }
       do throws(PlacementRefusal) {
@@ -81,7 +85,7 @@ public struct MetaSession: Sendable {
       } catch {
         return (nil, failAll("what the cluster agreed on cannot be read by this version: \(error)"))
       }
-      (head, isKnown) = (value.offset, true)
+      (head, knownAsOf) = (value.offset, askedAt)
       return goOn()
     }
   }

@@ -44,6 +44,10 @@ public struct Steward: Sendable {
   private let policy: PlacementPolicy
   /// Since when a holder is not alive, counted from when this steward first noticed.
   private var deadSince: [NodeID: Instant] = [:]
+  /// Since when a broker that leaves was seen to hold nothing.
+  private var emptySince: [NodeID: Instant] = [:]
+  /// What was ordered before a broker was told to leave shows in the reports by then.
+  public static let emptyFor = TimeSpan.seconds(4)
 
   public init(policy: PlacementPolicy) { self.policy = policy }
 
@@ -68,13 +72,17 @@ public struct Steward: Sendable {
     return orders
   }
 
-  /// Those of `leaving` that hold nothing any more, as far as all shards' leaders tell.
-  public func emptied(_ leaving: [NodeID], reports: [HolderReport], shards: Int) -> [NodeID] {
+  /// Those of `leaving` that hold nothing any more, as far as all shards' leaders tell and have told for a while.
+  public mutating func emptied(_ leaving: [NodeID], reports: [HolderReport], shards: Int, at now: Instant) -> [NodeID] {
     let situations = newestLeaders(reports).values.compactMap(\.situation)
-    guard situations.count == shards, !situations.contains(where: \.isChanging) else { return [] }
-    var holders = Set(reports.map(\.node))
-    for situation in situations { holders.formUnion(situation.voters + situation.learners.map(\.id)) }
-    return leaving.filter { !holders.contains($0) }
+    var empty: [NodeID: Instant] = [:]
+    if situations.count == shards, !situations.contains(where: \.isChanging) {
+      var holders = Set(reports.map(\.node))
+      for situation in situations { holders.formUnion(situation.voters + situation.learners.map(\.id)) }
+      for node in leaving where !holders.contains(node) { empty[node] = emptySince[node] ?? now }
+    }
+    emptySince = empty
+    return leaving.filter { node in empty[node].map { now - $0 >= Self.emptyFor } ?? false }
   }
 
   /// Of two that take themselves for a shard's leader, the one of the newer term.

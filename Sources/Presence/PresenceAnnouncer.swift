@@ -59,13 +59,11 @@ public struct PresenceAnnouncer {
 
   public let shard: ShardID
   private let source: UInt64
-  private var slots: [Slot?] = []
-  private var vacantSlots: [Int] = []
+  private var slots = PlaceList<Slot>()
   /// For look-up only.
   private var placeOfSlot: [Key: Int] = [:]
   private var dirtySlots: [Int] = []
-  private var watches: [Watch?] = []
-  private var vacantWatches: [Int] = []
+  private var watches = PlaceList<Watch>()
   private var placeOfWatch: [Topic: Int] = [:]
   private var dirtyWatches: [Int] = []
   private var sequence: UInt64 = 0
@@ -100,15 +98,7 @@ public struct PresenceAnnouncer {
       slots[place]!.data = data
       return touch(place)
     }
-    let slot = Slot(key: key, data: data, since: since, connections: 1, isDirty: false)
-    let place: Int
-    if let vacant = vacantSlots.popLast() {
-      slots[vacant] = slot
-      place = vacant
-    } else {
-      slots.append(slot)
-      place = slots.count - 1
-    }
+    let place = slots.insert(Slot(key: key, data: data, since: since, connections: 1, isDirty: false))
     placeOfSlot[key] = place
     touch(place)
   }
@@ -138,15 +128,7 @@ public struct PresenceAnnouncer {
       watches[place]!.isWanted = true
       return touchWatch(place)
     }
-    let watch = Watch(topic: topic, isWanted: true, isDirty: false)
-    let place: Int
-    if let vacant = vacantWatches.popLast() {
-      watches[vacant] = watch
-      place = vacant
-    } else {
-      watches.append(watch)
-      place = watches.count - 1
-    }
+    let place = watches.insert(Watch(topic: topic, isWanted: true, isDirty: false))
     placeOfWatch[topic] = place
     touchWatch(place)
   }
@@ -170,17 +152,11 @@ public struct PresenceAnnouncer {
   }
 
   private mutating func freeSlot(_ place: Int) {
-    guard let slot = slots[place] else { return }
-    placeOfSlot[slot.key] = nil
-    slots[place] = nil
-    vacantSlots.append(place)
+    if let slot = slots.remove(at: place) { placeOfSlot[slot.key] = nil }
   }
 
   private mutating func freeWatch(_ place: Int) {
-    guard let watch = watches[place] else { return }
-    placeOfWatch[watch.topic] = nil
-    watches[place] = nil
-    vacantWatches.append(place)
+    if let watch = watches.remove(at: place) { placeOfWatch[watch.topic] = nil }
   }
 
   // Announcing -----------------------------------------------------------------------------------------
@@ -255,7 +231,7 @@ public struct PresenceAnnouncer {
     var announcement = PresenceAnnouncement(source: source, sequence: sequence + 1, begins: !round.hasBegun)
     round.hasBegun = true
     var bytes = 0
-    while round.slot < slots.count, announcement.entries.count < PresenceLimits.messageEntries, bytes < PresenceLimits.messageBytes {
+    while round.slot < slots.indices.endIndex, announcement.entries.count < PresenceLimits.messageEntries, bytes < PresenceLimits.messageBytes {
       defer { round.slot += 1 }
       guard let slot = slots[round.slot] else { continue }
       slots[round.slot]!.isDirty = false
@@ -266,8 +242,8 @@ public struct PresenceAnnouncer {
       append(slot, to: &announcement, &bytes)
       sent.slots.append(round.slot)
     }
-    while round.slot == slots.count, round.watch < watches.count, announcement.watch.count < PresenceLimits.messageEntries,
-      bytes < PresenceLimits.messageBytes
+    while round.slot == slots.indices.endIndex, round.watch < watches.indices.endIndex,
+      announcement.watch.count < PresenceLimits.messageEntries, bytes < PresenceLimits.messageBytes
     {
       defer { round.watch += 1 }
       guard let watch = watches[round.watch] else { continue }
@@ -279,7 +255,7 @@ public struct PresenceAnnouncer {
       announcement.watch.append(watch.topic)
       bytes += watch.topic.bytes.count
     }
-    announcement.completes = round.slot == slots.count && round.watch == watches.count
+    announcement.completes = round.slot == slots.indices.endIndex && round.watch == watches.indices.endIndex
     sent.completes = announcement.completes
     self.round = round
     underway = sent

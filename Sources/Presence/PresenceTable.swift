@@ -42,12 +42,10 @@ public struct PresenceTable {
   public private(set) var number: UInt64 = 0
   public private(set) var isSettled = false
   private var settlesAt = Instant.zero
-  var topics: [PresenceTopic?] = []
-  private var vacantTopics: [Int] = []
+  var topics = PlaceList<PresenceTopic>()
   /// For look-up only.
   private var placeOfTopic: [Topic: Int] = [:]
-  var sources: [Source?] = []
-  private var vacantSources: [Int] = []
+  var sources = PlaceList<Source>()
   private var placeOfSource: [UInt64: Int] = [:]
   /// Topics whose watchers have something to be told.
   private var dirty: [Int] = []
@@ -119,14 +117,7 @@ public struct PresenceTable {
   private mutating func makeSource(_ announcement: PresenceAnnouncement, _ edge: EdgeID, _ now: Instant) -> Int {
     let receipt = PresenceReceipt(table: number, sequence: 0, pushes: 0)
     let source = Source(number: announcement.source, edge: edge, sequence: announcement.sequence - 1, heardAt: now, receipt: receipt)
-    let place: Int
-    if let vacant = vacantSources.popLast() {
-      sources[vacant] = source
-      place = vacant
-    } else {
-      sources.append(source)
-      place = sources.count - 1
-    }
+    let place = sources.insert(source)
     placeOfSource[announcement.source] = place
     return place
   }
@@ -258,14 +249,7 @@ public struct PresenceTable {
 
   private mutating func makeTopic(_ name: Topic) -> Int {
     if let place = placeOfTopic[name] { return place }
-    let place: Int
-    if let vacant = vacantTopics.popLast() {
-      topics[vacant] = PresenceTopic(name: name)
-      place = vacant
-    } else {
-      topics.append(PresenceTopic(name: name))
-      place = topics.count - 1
-    }
+    let place = topics.insert(PresenceTopic(name: name))
     placeOfTopic[name] = place
     return place
   }
@@ -273,8 +257,7 @@ public struct PresenceTable {
   private mutating func freeIfIdle(_ topic: Int) {
     guard let state = topics[topic], state.isIdle else { return }
     placeOfTopic[state.name] = nil
-    topics[topic] = nil
-    vacantTopics.append(topic)
+    topics.remove(at: topic)
   }
 
   // Ends and time --------------------------------------------------------------------------------------
@@ -308,8 +291,7 @@ public struct PresenceTable {
     }
     owed.removeAll { $0.0 == place }
     placeOfSource[source.number] = nil
-    sources[place] = nil
-    vacantSources.append(place)
+    sources.remove(at: place)
   }
 
   // Pushes ---------------------------------------------------------------------------------------------

@@ -1,6 +1,4 @@
-import unittest
-
-from harness.browser import Browser
+from harness.browser import BrowserTestCase
 from harness.cluster import Cluster
 from harness.node import Node, until
 
@@ -14,15 +12,7 @@ def state_of(node):
     return f"({STATES})['{node.name}']"
 
 
-class DashboardTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.browser = Browser().__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.__exit__()
-
+class DashboardTests(BrowserTestCase):
     def open(self, node, **options):
         page = self.browser.open(node.url + "/", **options)
         page.until('document.body.dataset.link === "live"')

@@ -3,7 +3,7 @@ import threading
 import time
 import unittest
 
-from harness.browser import Browser
+from harness.browser import BrowserTestCase
 from harness.node import Node, until
 from harness.proxy import Proxy
 
@@ -23,15 +23,7 @@ def follow(page, filters='"page/#"', options="{}", client="{}"):
     page.until('client.status.state === "connected" && subscription.cursor !== null')
 
 
-class FollowingTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.browser = Browser().__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.__exit__()
-
+class FollowingTests(BrowserTestCase):
     def setUp(self):
         self.seed = random.randrange(1 << 32)
         self.random = random.Random(self.seed)

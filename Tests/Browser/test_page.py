@@ -1,21 +1,13 @@
 import json
 import unittest
 
-from harness.browser import Browser
+from harness.browser import BrowserTestCase
 from harness.node import Node, until
 
 BARE = "/healthz"
 
 
-class PageTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.browser = Browser().__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.__exit__()
-
+class PageTests(BrowserTestCase):
     def test_first_page(self):
         """The page publishes and follows at once, and shows where it is"""
         with Node() as node:

@@ -1,6 +1,4 @@
-import unittest
-
-from harness.browser import Browser
+from harness.browser import BrowserTestCase
 from harness.node import Node, until
 from harness.websocket import WebSocket
 
@@ -15,15 +13,7 @@ JOIN = """
 """
 
 
-class PresenceTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.browser = Browser().__enter__()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.browser.__exit__()
-
+class PresenceTests(BrowserTestCase):
     def members(self, node):
         return [{"id": each["id"], "data": each.get("data")} for each in node.json("/v1/presence?topic=room/1")["members"]]
 

@@ -58,8 +58,8 @@ final class GroupLogLives {
     let answers = Mutex<[JournalAnswers]>([])
     let listener = JournalListener { round in answers.withLock { $0 += round } }
     for (number, shard) in Self.shards.enumerated() {
-      let writer = ShardWriter(disk: Platter.ShardDisk(platter: platter, shard: shard), shard: shard)
-      commits.attach(JournalKey(group: 0, journal: number), writer, for: listener)
+      let disk = Platter.ShardDisk(platter: platter, shard: shard)
+      commits.attach(ShardWriter(disk: disk, shard: shard, key: JournalKey(group: 0, journal: number), listener: listener))
     }
     var now = Instant.zero
     var ticket = JournalTicket(0)

@@ -162,5 +162,11 @@ import Testing
     let soon = session.tick(at: .zero + .milliseconds(1999))
     let later = session.tick(at: .zero + .seconds(2))
     #expect(first == .read && whileAsking == nil && soon == nil && later == .read)
+    #expect(session.knownAsOf == .zero, "the second read is not answered")
+    _ = session.took(.failure(MetaFailure("nobody leads")))
+    #expect(session.knownAsOf == .zero)
+    let last = session.tick(at: .zero + .seconds(4))
+    _ = session.took(.success(nil))
+    #expect(last == .read && session.knownAsOf == .zero + .seconds(4))
   }
 }

@@ -79,6 +79,24 @@ import Testing
     #expect(all.allSatisfy { $0.isEmpty })
   }
 
+  @Test("One that leaves is done when it was seen to hold nothing for a while: what was ordered before shows by then")
+  func emptied() {
+    var steward = Steward(policy: Self.policy)
+    let leaving = [nodes[3]]
+    let without = [led(0, by: nodes[0], voters: Array(nodes[0...2])), led(1, by: nodes[1], voters: Array(nodes[0...2]))]
+    let learner = LearnerSituation(id: nodes[3], isCaughtUp: false)
+    let again = [without[0], led(1, by: nodes[1], voters: Array(nodes[0...2]), learners: [learner])]
+    func done(_ reports: [HolderReport], at seconds: Int) -> [NodeID] {
+      steward.emptied(leaving, reports: reports, shards: 2, at: Instant.zero + .seconds(seconds))
+    }
+    let early = [done(without, at: 0), done(without, at: 3), done(again, at: 4), done(without, at: 5), done(without, at: 8)]
+    #expect(early == Array(repeating: [], count: 5))
+    let unheard = [done(Array(without[..<1]), at: 9), done(without, at: 10), done(without + [held(0, by: nodes[3])], at: 13), done(without, at: 14)]
+    #expect(unheard == Array(repeating: [], count: 4), "not every leader is heard, or it has a replica that nobody counts")
+    let late = done(without, at: 18)
+    #expect(late == leaving)
+  }
+
   @Test("A broker whose address another one has is not waited for")
   func replaced() {
     var steward = Steward(policy: Self.policy)

@@ -4,30 +4,9 @@ import shutil
 import subprocess
 import unittest
 
-from harness.cluster import Cluster
+from harness.cluster import Cluster, holdings, settled
 from harness.node import BINARY, Node, until
 from harness.witness import Witness
-
-
-def holdings(node):
-    """How many replicas each node holds, by name; those that only learn count too."""
-    status = node.status()
-    names = {each["id"]: each["name"] for each in status["nodes"] if each["state"] != "dead"}
-    held = {}
-    for shard in status["shards"]:
-        for replica in shard["replicas"]:
-            name = names.get(replica["node"], "gone")
-            held[name] = held.get(name, 0) + 1
-    return held
-
-
-def settled(node, names, replicas=48):
-    """Whether just these nodes hold everything, each its share, and all is well."""
-    held = holdings(node)
-    return (
-        set(held) == set(names) and sum(held.values()) == replicas and max(held.values()) - min(held.values()) <= 1
-        and node.status()["cluster"]["state"] == "healthy"
-    )
 
 
 def tidings(*arguments):

@@ -30,7 +30,7 @@ enum EventFormat: UInt8, Hashable, CaseIterable {
 public enum Transport: Int, CaseIterable, Sendable {
   case http, sse, ndjson, webSocket, longPoll
 
-  public var name: String {
+  public var name: StaticString {
     switch self {
     case .http: "http"
     case .sse: "sse"

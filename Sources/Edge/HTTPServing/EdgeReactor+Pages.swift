@@ -16,30 +16,35 @@ extension EdgeReactor {
 
   /// The node's answer to a page, or the status for those who follow it.
   public func answerPage(_ ticket: Ticket, type: StaticString, _ body: Bytes) {
-    guard let connection = connection(of: ticket), case .http(let session) = connection.role else { return }
-    session.isPaused = false
-    complete(connection, session, TicketParts(ticket).sequence) { manner, buffer in
-      body.withUnsafeBytes {
-        appendAnswer(.ok, type, $0, manner, into: &buffer) { HTTPFieldEncoder.field("Cache-Control", "no-store", into: &$0) }
+    answerWaiting(ticket) { connection, session, sequence in
+      complete(connection, session, sequence) { manner, buffer in
+        body.withUnsafeBytes {
+          appendAnswer(.ok, type, $0, manner, into: &buffer) { HTTPFieldEncoder.field("Cache-Control", "no-store", into: &$0) }
+        }
       }
     }
-    if !connection.isClosed { resumeReading(connection) }
   }
 
   /// The cluster's answer to what was wanted of a node.
   public func answerWish(_ ticket: Ticket, _ answer: NodeWishAnswer) {
+    answerWaiting(ticket) { connection, session, sequence in
+      switch answer {
+      case .accepted(let body):
+        complete(connection, session, sequence) { manner, buffer in
+          body.withUnsafeBytes { appendAnswer(.accepted, "application/json", $0, manner, into: &buffer) { _ in } }
+        }
+      case .unknown(let why): answerProblem(connection, session, sequence, Problem(.notFound, why))
+      case .conflict(let why): answerProblem(connection, session, sequence, Problem(.conflict, why))
+      case .unavailable(let why): answerProblem(connection, session, sequence, Problem(.unavailable, why))
+      }
+    }
+  }
+
+  /// Answers a request that waited for the node, and reads on behind it. Whoever asked may be gone.
+  private func answerWaiting(_ ticket: Ticket, _ answer: (Connection, HTTPSession, _ sequence: UInt32) -> Void) {
     guard let connection = connection(of: ticket), case .http(let session) = connection.role else { return }
     session.isPaused = false
-    let sequence = TicketParts(ticket).sequence
-    switch answer {
-    case .accepted(let body):
-      complete(connection, session, sequence) { manner, buffer in
-        body.withUnsafeBytes { appendAnswer(.accepted, "application/json", $0, manner, into: &buffer) { _ in } }
-      }
-    case .unknown(let why): answerProblem(connection, session, sequence, Problem(.notFound, why))
-    case .conflict(let why): answerProblem(connection, session, sequence, Problem(.conflict, why))
-    case .unavailable(let why): answerProblem(connection, session, sequence, Problem(.unavailable, why))
-    }
+    answer(connection, session, TicketParts(ticket).sequence)
     if !connection.isClosed { resumeReading(connection) }
   }
 

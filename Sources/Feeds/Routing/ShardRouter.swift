@@ -46,7 +46,6 @@ public struct ShardRouter: ~Copyable {
     guard !brokers.contains(broker) else { return }
     brokers.append(broker)
     for index in lanes.indices {
-      lanes[index].refusedBy.removeAll { $0 == broker }
       // With it there may be a quorum: what is published now waits for an election again.
       lanes[index].somebodyLeads()
       stir(index)

@@ -26,7 +26,7 @@ struct LatencyTable: Sendable {
     for transport in Transport.allCases {
       let histogram = byTransport[transport.rawValue]
       guard let half = histogram.percentile(0.5), let most = histogram.percentile(0.99) else { continue }
-      json.name(transport.label, into: &buffer)
+      json.name(transport.name, into: &buffer)
       json.beginObject(into: &buffer)
       json.member("p50", Int(half), into: &buffer)
       json.member("p99", Int(most), into: &buffer)
@@ -52,18 +52,5 @@ struct LatencyTable: Sendable {
   mutating func take(_ counts: [UInt32], of transport: Int) {
     guard transport < byTransport.count else { return }
     byTransport[transport].merge(LatencyHistogram(counts: counts))
-  }
-}
-
-extension Transport {
-  /// Its name in the status.
-  var label: StaticString {
-    switch self {
-    case .http: "http"
-    case .sse: "sse"
-    case .ndjson: "ndjson"
-    case .webSocket: "websocket"
-    case .longPoll: "longpoll"
-    }
   }
 }

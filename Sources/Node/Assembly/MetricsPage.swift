@@ -33,7 +33,7 @@ struct MetricsPage {
     for transport in Transport.allCases {
       writer.write(
         .gauge("tidings_connections", "Open connections by transport; http is a connection between requests."),
-        sum { $0.edge.connections[transport.rawValue] }, ["transport": transport.name])
+        sum { $0.edge.connections[transport.rawValue] }, ["transport": transport.name.description])
     }
     writer.write(.counter("tidings_connections_accepted_total", "Connections accepted."), sum { $0.edge.counters.accepted })
     writer.write(.counter("tidings_connections_refused_total", "Connections refused because of --max-connections or want of descriptors."), sum { $0.edge.counters.refused + $0.loop.refused })
@@ -46,7 +46,7 @@ struct MetricsPage {
     writer.write(.counter("tidings_published_total", "Messages accepted and committed."), sum { $0.edge.counters.published })
     writer.write(.counter("tidings_publish_errors_total", "Publishes refused."), sum { $0.edge.counters.publishErrors })
     for transport in Transport.allCases {
-      writer.write(.counter("tidings_delivered_total", "Messages handed to followers; http counts those read back by readers behind."), sum { $0.edge.delivered[transport.rawValue] }, ["transport": transport.name])
+      writer.write(.counter("tidings_delivered_total", "Messages handed to followers; http counts those read back by readers behind."), sum { $0.edge.delivered[transport.rawValue] }, ["transport": transport.name.description])
     }
     writer.write(.counter("tidings_sent_bytes_total", "Bytes written to clients."), sum { $0.edge.bytesSent })
     writer.write(.counter("tidings_follower_writes_total", "System calls that wrote to followers."), sum { $0.edge.writes })
@@ -60,7 +60,7 @@ struct MetricsPage {
       for report in reports { merged.merge(report.edge.latencies[transport.rawValue]) }
       writer.write(
         .histogram("tidings_delivery_latency_seconds", "From a message's commit until it was written to followers."),
-        millisecondBounds: LatencyHistogram.bounds, counts: merged.counts, sum: Double(merged.sumMilliseconds) / 1000, ["transport": transport.name])
+        millisecondBounds: LatencyHistogram.bounds, counts: merged.counts, sum: Double(merged.sumMilliseconds) / 1000, ["transport": transport.name.description])
     }
   }
 

@@ -286,9 +286,7 @@ final class NodeReactor: ReactorApplication {
     case .reportWanted(let request): send(.report(report(), request), to: request.reactor)
     case .report(let report, let request): take(report, request)
     case .drain(let window): drain(over: window)
-    case .standAside(let window):
-      edge.drain(over: window)
-      broker?.handOver(at: loop.now)
+    case .standAside(let window): standAside(over: window)
     case .resume: edge.resume()
     case .wish(let wish, let name, let page): desk?.wish(wish, of: name, for: page)
     case .wishAnswer(let page, let answer): edge.answerWish(page.ticket, answer)
@@ -306,24 +304,29 @@ final class NodeReactor: ReactorApplication {
 
   /// No new clients; those who are here are told to go.
   private func drain(over window: TimeSpan) {
+    closeAcceptors()
+    desk?.drain()
+    standAside(over: window)
+  }
+
+  /// Those who are here are told to go, and other nodes lead.
+  private func standAside(over window: TimeSpan) {
+    edge.drain(over: window)
+    broker?.handOver(at: loop.now)
+  }
+
+  private func closeAcceptors() {
     for box in acceptors {
       loop.unwatch(box.acceptor.source.descriptor)
       box.close()
     }
     acceptors.removeAll()
-    edge.drain(over: window)
-    desk?.drain()
-    broker?.handOver(at: loop.now)
   }
 
   private func close() {
     guard !isClosing else { return }
     isClosing = true
-    for box in acceptors {
-      loop.unwatch(box.acceptor.source.descriptor)
-      box.close()
-    }
-    acceptors.removeAll()
+    closeAcceptors()
     edge.closeAll()
     desk?.leave()
     broker?.close(at: loop.now, wall: loop.wallTime)

@@ -116,7 +116,7 @@ struct OwnReport {
     json.member("incarnation", plan.clusterPlan?.incarnation ?? 1, into: &buffer)
     json.name("connections", into: &buffer)
     json.beginObject(into: &buffer)
-    for transport in Transport.allCases { json.member(transport.label, connections[transport.rawValue], into: &buffer) }
+    for transport in Transport.allCases { json.member(transport.name, connections[transport.rawValue], into: &buffer) }
     json.member("mqtt", 0, into: &buffer)
     json.member("total", connections.reduce(0, +), into: &buffer)
     json.endObject(into: &buffer)

@@ -39,6 +39,8 @@ final class ClusterDesk: LinkHost, GossipHost {
   var clock = ClusterClock()
   /// What those who are linked said of their clocks at first.
   var greetings: [NodeID: Greeting] = [:]
+  /// Since when this node drives placement; nil while another does.
+  var steersSince: Instant?
   var meta = MetaSession()
   var wishes = WaitingWishes()
   /// Whether this node was told to drain, or to leave.
