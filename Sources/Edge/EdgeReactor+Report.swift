@@ -1,6 +1,7 @@
 public import Core
 internal import Feeds
 internal import HTTP
+internal import MQTT
 internal import Reactor
 internal import SSE
 internal import WebSocket
@@ -123,6 +124,8 @@ extension EdgeReactor {
         }
       }
       failSocket(connection, .goingAway, "the node is going down; connect again")
+    case .mqtt(let session):
+      speak(connection, session) { $0.end(.serverShuttingDown, "The node is going down; connect again.", at: now, into: &$1) }
     case .http(let session):
       if session.waitsForEvents {
         waitIsOver(connection, session)
