@@ -48,7 +48,8 @@ struct ConfigurationTests {
   @Test("every option can be said in each of the three places, and means the same")
   func everyOption() throws {
     let samples = [
-      "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "cluster": "127.0.0.1:3",
+      "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "mqtt-max-keepalive": "1h",
+      "mqtt-receive-maximum": "7", "mqtt-max-packet": "2MiB", "mqtt-max-inflight": "9", "mqtt-max-qos": "1", "mqtt-topic-alias-maximum": "5", "cluster": "127.0.0.1:3",
       "advertise": "10.0.0.1:4", "join": "a:1,b:2", "bootstrap-expect": "5", "replicas": "2", "cluster-secret-file": "s",
       "data": "d", "shards": "3", "retention": "1h,2MiB", "reactors": "5", "durability": "memory", "auth": "none", "origins": "*",
       "reader-buffer": "64KiB", "heartbeat": "5s", "drain-window": "0s", "replace-after": "90s", "rack": "b2", "max-connections": "7", "max-message": "2MiB",
