@@ -60,7 +60,11 @@ public struct MQTTPublish: Equatable, Sendable {
       count = range.map { UInt32($0.count) } ?? 0
     }
 
-    @inline(__always) func moved(by distance: Int) -> Place { start == Place.none ? self : Place(Int(start) + distance..<Int(start) + distance + Int(count)) }
+    /// Nothing is nothing wherever it lies.
+    @inline(__always) func moved(by distance: Int) -> Place {
+      if count == 0 { return start == Place.none ? self : Place(0..<0) }
+      return Place(range.lowerBound + distance..<range.upperBound + distance)
+    }
 
     @inline(__always) var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
     @inline(__always) var optional: Range<Int>? { start == Place.none ? nil : range }

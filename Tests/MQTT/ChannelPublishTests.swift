@@ -81,7 +81,7 @@ import Testing
     #expect(answer(.atLeastOnce, .refused(.quotaExceeded, "no")) == wire(0x40, 9, 0, 1, 0x97, 5, 0x1f, 0, 2, "no"))
     // Not a code that PUBACK has.
     #expect(answer(.atLeastOnce, .refused(.serverBusy, nil)) == [0x40, 3, 0, 1, 0x80])
-    #expect(answer(.atLeastOnce, .later).prefix(5) == [0x40, 62, 0, 1, 0x83])
+    #expect(answer(.atLeastOnce, .later).prefix(5) == [0x40, 60, 0, 1, 0x83])
     // [MQTT-4.3.3-9]: refused, QoS 2 is over with PUBREC.
     #expect(answer(.exactlyOnce, .refused(.notAuthorized, nil)) == [0x50, 3, 0, 1, 0x87])
     #expect(scene.session.unreleased == [])
