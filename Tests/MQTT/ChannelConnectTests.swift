@@ -93,6 +93,9 @@ import Testing
     var acceptance = MQTTAcceptance()
     acceptance.assignedClientIdentifier = Bytes("id")
     #expect(scene.accept(acceptance) == Said(wire(0x20, 8, 0, 0, 5, 0x12, 0, 2, "id")))
+    // Who has one is told none.
+    let (named, _) = meet(.v5) { $0.isCleanStart = isClean }
+    #expect(named.accept(acceptance) == Said([0x20, 3, 0, 0, 0]))
   }
 
   @Test("A client identifier longer than the bound is refused, one as long is not")

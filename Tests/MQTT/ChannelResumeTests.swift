@@ -86,6 +86,26 @@ import Testing
     #expect(scene.abandon(1) == .nothing)
   }
 
+  @Test("Many are sent again in order, some of them done or gone meanwhile")
+  func many() {
+    var session = MQTTSessionState()
+    session.inFlight = (1...2000).map { inFlight(UInt16($0), UInt64($0), $0 % 3 == 0 ? .exactlyOnce : .atLeastOnce) }
+    let scene = ChannelScene.connected(.v311, ChannelScene.settings { $0.maximumInFlight = 0xffff }, session: session)
+    #expect(scene.acceptanceAnswer.actions.count == 2000)
+    var sent = 0
+    for token in UInt64(1)...2000 {
+      switch token % 10 {
+      case 1: _ = scene.abandon(token)
+      case 3 where token % 3 != 0:
+        #expect(scene.receive(ack(.acknowledged, UInt16(token))) == Said([], "acknowledged \(token)"))
+        #expect(scene.redeliver("a", token: token) == .nothing)
+      default: sent += scene.redeliver("a", token: token).bytes.isEmpty ? 0 : 1
+      }
+    }
+    #expect(sent == scene.session.inFlight.count)
+    #expect(scene.window == 0xffff - sent)
+  }
+
   @Test("A session says of itself what it was resumed from, over any number of connections")
   func roundTrip() {
     var session = four
