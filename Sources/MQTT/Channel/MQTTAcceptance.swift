@@ -2,7 +2,7 @@ public import Core
 
 /// The terms under which a client is let in.
 public struct MQTTAcceptance: Sendable {
-  /// Must be there exactly if the client came with an empty one.
+  /// Must be there if a client of 5.0 came with an empty one, and is told to no other.
   public var assignedClientIdentifier: Bytes?
   /// The session that is taken up again; nil for a new one, which a clean start always is.
   public var session: MQTTSessionState?

@@ -4,7 +4,8 @@ public import Core
 public enum MQTTAction: Sendable {
   /// Authenticate the client and find its session; answered with `accept` or `refuse`, and nothing more is taken before.
   indirect case connect(MQTTConnect)
-  /// Answered with `published`, whatever its QoS.
+  /// Answered with `published`, whatever its QoS. For QoS 2 a session that is kept has to remember the packet identifier as
+  /// unreleased together with the message: accepted means both.
   case publish(MQTTPublishRequest)
   /// QoS 2: the client has let go of a packet identifier, and a durable session forgets it. Where the session saves before
   /// answering, answered with `released`.

@@ -40,7 +40,8 @@ extension MQTTChannel {
   /// connection is gone.
   public mutating func accept(_ acceptance: MQTTAcceptance, at now: Instant, into output: inout MQTTChannelOutput) {
     guard case .connecting(let connect) = phase else { return }
-    precondition(connect.clientIdentifier.isEmpty == (acceptance.assignedClientIdentifier != nil), "an identifier for who has one, or none for who needs it")
+    let needsIdentifier = connect.version == .v5 && connect.clientIdentifier.isEmpty
+    precondition(!needsIdentifier || acceptance.assignedClientIdentifier != nil, "no identifier for who must be told one")
     precondition(!connect.isCleanStart || acceptance.session == nil, "a clean start has no session")
     phase = .connected
     lastReceived = now
@@ -79,7 +80,7 @@ extension MQTTChannel {
     properties.maximumQoS = settings.maximumQoS
     if !settings.isRetainAvailable { properties.retainAvailable = false }
     if settings.maximumPacketSize < MQTTChannelSettings.largestPacket { properties.maximumPacketSize = UInt32(settings.maximumPacketSize) }
-    properties.assignedClientIdentifier = acceptance.assignedClientIdentifier
+    if connect.clientIdentifier.isEmpty { properties.assignedClientIdentifier = acceptance.assignedClientIdentifier }
     if settings.topicAliasMaximum > 0 { properties.topicAliasMaximum = UInt16(settings.topicAliasMaximum) }
     for property in acceptance.userProperties { properties.appendUserProperty(property.name, property.value) }
     if !settings.isSharedSubscriptionAvailable { properties.sharedSubscriptionAvailable = false }

@@ -46,8 +46,8 @@ extension MQTTChannel {
     _ delivery: MQTTDelivery, _ rendering: MQTTPublishRendering, of bytes: RawSpan, into output: inout MQTTChannelOutput
   ) -> MQTTDeliveryOutcome {
     guard isConnected else { return .notConnected }
-    guard let index = outgoing.asked(delivery.token) else { return .sent }
-    precondition(!outgoing.isBehindOthers(index), "messages sent again out of order")
+    guard let (index, isNext) = outgoing.asked(delivery.token) else { return .sent }
+    precondition(isNext, "messages sent again out of order")
     let entry = outgoing[index]
     var head = MQTTPublishHead(
       qos: entry.isExactlyOnce ? .exactlyOnce : .atLeastOnce, isDuplicate: true, isRetained: delivery.isRetained,
@@ -64,7 +64,7 @@ extension MQTTChannel {
 
   /// The message that `resend` asked for is no more; it is forgotten.
   public mutating func abandon(_ token: UInt64, into output: inout MQTTChannelOutput) {
-    guard let index = outgoing.asked(token) else { return }
+    guard let (index, _) = outgoing.asked(token) else { return }
     outgoing.remove(at: index)
     if isConnected { askForResends(into: &output) }
   }

@@ -79,7 +79,7 @@ extension MQTTChannel {
       refuse(publish, .packetIdentifierInUse, "The packet identifier is in use.", into: &output)
       return false
     }
-    // [MQTT-3.3.4-8]; before 5.0 there is no such maximum.
+    // [MQTT-3.3.4-7]; before 5.0 there is no such maximum.
     guard !speaks5 || incoming.unacknowledgedCount < settings.receiveMaximum else {
       fail(.receiveMaximumExceeded, "More messages were sent without acknowledgement than the receive maximum.", into: &output)
       return false

@@ -88,7 +88,8 @@ public struct MQTTChannel: ~Copyable {
     }
   }
 
-  /// When `tick` wants to be called: the end of the connect timeout or of 1.5 times the keep-alive ([MQTT-3.1.2-22]).
+  /// When `tick` wants to be called: the end of the connect timeout or of 1.5 times the keep-alive ([MQTT-3.1.2-22]). A shell
+  /// that does not read for reasons of its own does not call it either.
   public var deadline: Instant? {
     switch phase {
     case .awaitingConnect: lastReceived + settings.connectTimeout

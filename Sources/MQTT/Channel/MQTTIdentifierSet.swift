@@ -1,5 +1,5 @@
-/// A set of packet identifiers, small while few are in use: two to four bytes for each. Open addressing, the identifier its
-/// own hash, since clients count; 0 is never one, and marks an empty place. All operations O(1) expected.
+/// A set of packet identifiers, small while few are in use: two to four bytes for each. Open addressing with
+/// linear probing; 0 is never an identifier, and marks an empty place. All operations O(1) expected.
 struct MQTTIdentifierSet {
   private var places: [UInt16] = []
   private(set) var count = 0
@@ -30,7 +30,7 @@ struct MQTTIdentifierSet {
     var place = (hole + 1) & mask
     // Later ones of the same run move back, so that no tombstone is needed.
     while places[place] != 0 {
-      if (place - Int(places[place])) & mask >= (place - hole) & mask {
+      if (place - ideal(places[place])) & mask >= (place - hole) & mask {
         places[hole] = places[place]
         hole = place
       }
@@ -47,9 +47,15 @@ struct MQTTIdentifierSet {
   /// Where it is, or the empty place where it would go.
   private func place(of identifier: UInt16) -> Int {
     let mask = places.count - 1
-    var place = Int(identifier) & mask
+    var place = ideal(identifier)
     while places[place] != 0, places[place] != identifier { place = (place + 1) & mask }
     return place
+  }
+
+  /// Clients count: side by side, what they count would be one long run, to be walked over at each removal. Multiplied by
+  /// the golden ratio of 2¹⁶ it lies evenly apart.
+  private func ideal(_ identifier: UInt16) -> Int {
+    Int((UInt32(identifier &* 40503) << 16) >> (32 - UInt32(places.count.trailingZeroBitCount)))
   }
 
   private mutating func grow() {

@@ -39,9 +39,10 @@ struct MQTTOutgoingMessages {
   private var next: UInt16 = 1
   private var most = 0
   private var quota = 0
-  /// How many are to be sent again, and where to look for the first that was not asked for.
+  /// How many are to be sent again. None lies before the first place; none before the second was not asked for.
   private var resendCount = 0
   private var resendFrom = 0
+  private var askFrom = 0
 
   var count: Int { ring.count }
   var nextIdentifier: UInt16 { next }
@@ -87,33 +88,29 @@ struct MQTTOutgoingMessages {
   /// The next message to ask the shell for, as far as the client's receive maximum lets it be sent.
   mutating func nextToResend() -> Entry? {
     guard resendCount > 0, quota > 0 else { return nil }
-    while resendFrom < ring.count {
-      var entry = ring[resendFrom]
+    while askFrom < ring.count {
+      var entry = ring[askFrom]
       if entry.current == .unsent {
         entry.current = .asked
         entry.takesQuota = true
-        ring[resendFrom] = entry
+        ring[askFrom] = entry
         quota -= 1
         return entry
       }
-      resendFrom += 1
+      askFrom += 1
     }
     return nil
   }
 
-  /// Where a message lies that was asked for; nil if it is done meanwhile.
-  func asked(_ token: UInt64) -> Int? {
+  /// Where a message lies that was asked for, and whether it is the next to be sent again; nil if it is done meanwhile. O(1)
+  /// for the next.
+  mutating func asked(_ token: UInt64) -> (index: Int, isNext: Bool)? {
     guard resendCount > 0 else { return nil }
-    for index in 0..<ring.count where ring[index].current == .asked {
-      if ring[index].token == token { return index }
+    while !ring[resendFrom].current.isWaitingToBeResent { resendFrom += 1 }
+    for index in resendFrom..<ring.count where ring[index].current == .asked {
+      if ring[index].token == token { return (index, index == resendFrom) }
     }
     return nil
-  }
-
-  /// Whether one before it is still to be sent again.
-  func isBehindOthers(_ index: Int) -> Bool {
-    for earlier in 0..<index where ring[earlier].current.isWaitingToBeResent { return true }
-    return false
   }
 
   func index(of identifier: UInt16) -> Int? {
@@ -138,6 +135,7 @@ struct MQTTOutgoingMessages {
     identifiers.remove(entry.identifier)
     ring.remove(at: index)
     if index < resendFrom { resendFrom -= 1 }
+    if index < askFrom { askFrom -= 1 }
   }
 
   /// Where a message lies that is being saved as received.
