@@ -5,13 +5,14 @@ change and lengthen that. Three things it is not asked to try, since they have n
 and events as SSE or NDJSON (it accepts JSON alone, and its waits are cut to none). Those are looked at here one by one.
 """
 
+import contextlib
 import os
 import pathlib
 import re
 import shutil
 import tempfile
 
-from harness.node import ROOT
+from harness.node import ROOT, until
 from outside import openapi
 from outside.node import NodeTest
 from outside.wire import Wire, request
@@ -84,6 +85,7 @@ class Description(NodeTest):
         """The examples of the description are what its schemas describe"""
         self.assertEqual(self.wrong, [])
         self.assertGreater(self.examples, 30)
+        self.assertEqual(self.document["info"]["version"], self.ask("GET", "/v1/cluster").json()["nodes"][0]["version"])
 
     def test_routes(self):
         """Every route of the node is described, with just the methods that it has"""
@@ -155,3 +157,16 @@ class Description(NodeTest):
                 answer = wire.head()
                 self.documented(path.split("?")[0], "get", answer)
                 self.assertEqual(answer.status, 400 if "short" in headers.values() else 426 if path == "/v1/ws" and not headers else 101 if path == "/v1/ws" else 204 if "wait" in path else 200)
+
+    def test_long_waits(self):
+        """However long a wait is said to be, the node waits, and answers others"""
+        with contextlib.ExitStack() as wires:
+            asked = 0
+            for wait in (61, 1 << 40, (1 << 63) - 1):
+                for sent in (request("GET", f"/v1/events?topic=endless&wait={wait}"), request("POST", "/v1/events", {}, f'{{"topic":"endless","wait":{wait}}}')):
+                    wires.enter_context(Wire(self.port)).send(sent)
+                    asked += 1
+            until(lambda: self.waiting() == asked, 10, "the waiting")
+
+    def waiting(self):
+        return self.ask("GET", "/v1/cluster").json()["nodes"][0]["connections"]["longpoll"]
