@@ -1,6 +1,7 @@
 import Client
 import Core
 import Glibc
+import HTTP
 import Node
 
 /// `tidings status`: the cluster, as a table, once or again and again.
