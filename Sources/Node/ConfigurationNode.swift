@@ -31,6 +31,8 @@ public struct NodeConfiguration: Sendable {
   public var role = Role.all
   /// Shown to people; the durable identity is in the data folder.
   public var name: String
+  /// What the machine, or the container, calls itself.
+  public let hostName: String
   public var http = [Endpoint(host: "127.0.0.1", port: 8080)]
   /// Where MQTT was asked for, although this version does not serve it; nil when it was not.
   public var mqtt: Endpoint?
@@ -74,6 +76,7 @@ public struct NodeConfiguration: Sendable {
   /// The defaults; the host's name and its processors are told.
   public init(name: String, reactors: Int) {
     self.name = name
+    hostName = name
     self.reactors = reactors
   }
 }
