@@ -38,8 +38,6 @@ public struct EdgeSettings: Sendable {
   public var bodyTimeout = TimeSpan.seconds(60)
   /// A connection without a request is kept this long.
   public var idleTimeout = TimeSpan.seconds(75)
-  /// Longest `wait` of a long-poll.
-  public var longestWait = TimeSpan.seconds(60)
   /// How long an audience that everyone left keeps its filters, so that those who come back find the cache warm.
   public var audienceLinger = TimeSpan.seconds(30)
   /// Clients are told to come back after about this long, jittered by half.
@@ -70,6 +68,8 @@ enum RequestLimits {
   static let batch = 10_000
   /// `last=N`.
   static let last = 10_000
+  /// Longest `wait` of a long-poll.
+  static let waitSeconds = 60
   /// `limit` of a history.
   static let history = 1000
   /// Queued for one reader that catches up before it reads on.

@@ -32,6 +32,8 @@ public struct NodeConfiguration: Sendable {
   public var role = Role.all
   /// Shown to people; the durable identity is in the data folder.
   public var name: String
+  /// What the machine, or the container, calls itself.
+  public let hostName: String
   public var http = [Endpoint(host: "127.0.0.1", port: 8080)]
   /// nil where MQTT is off.
   public var mqtt: Endpoint? = Endpoint(host: "127.0.0.1", port: 1883)
@@ -80,6 +82,7 @@ public struct NodeConfiguration: Sendable {
   /// The defaults; the host's name and its processors are told.
   public init(name: String, reactors: Int) {
     self.name = name
+    hostName = name
     self.reactors = reactors
   }
 }

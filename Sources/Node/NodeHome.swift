@@ -275,12 +275,15 @@ final class NodeHome {
     }
   }
 
-  /// What others dial: as told, or as bound.
+  /// What others dial: as told, or as bound. Where that is every address, the one that the host's own name stands for, which
+  /// is what a container has.
   private func advertised(_ bound: SocketAddress) throws(NodeProblem) -> SocketAddress {
     guard let told = configuration.advertise else {
       guard bound.isUnspecified else { return bound }
+      if let own = NodeHome.address(of: configuration.hostName, like: bound) { return own }
       throw NodeProblem(
-        event: "listen", text: "--cluster \(configuration.clusterEndpoint) is every address of this machine, so others must be told which to dial; say --advertise HOST:PORT")
+        event: "listen",
+        text: "--cluster \(configuration.clusterEndpoint) is every address of this machine, and its name '\(configuration.hostName)' stands for none that others could dial; say --advertise HOST:PORT")
     }
     do throws(ReactorError) {
       guard let address = try Address(host: told.host, port: told.port == 0 ? bound.port : told.port).resolve().first else {
@@ -289,6 +292,17 @@ final class NodeHome {
       return address
     } catch {
       throw NodeProblem(event: "listen", text: "--advertise \(told): \(error)")
+    }
+  }
+
+  /// The first address of a name that others can dial and that the bound socket hears; nil where there is none.
+  static func address(of host: String, like bound: SocketAddress) -> SocketAddress? {
+    do throws(ReactorError) {
+      return try Address(host: host, port: bound.port).resolve().first {
+        !$0.isLoopback && !$0.isUnspecified && (bound.family == .v6 || $0.family == .v4)
+      }
+    } catch {
+      return nil  // A machine whose name nobody knows is not wrong; it only cannot be dialled by it.
     }
   }
 

@@ -98,7 +98,9 @@ extension ServeOption {
     ServeOption(
       "cluster", "ADDRESS", .endpoint, default: "127.0.0.1:7400",
       "where other nodes are met, with --role, --join or --bootstrap-expect; 'off' for never"),
-    ServeOption("advertise", "ADDRESS", .endpoint, default: "the bound address", "what others should dial"),
+    ServeOption(
+      "advertise", "ADDRESS", .endpoint, default: "the bound address",
+      "what others should dial; a node bound to every address is dialled where its host's name leads"),
     ServeOption("join", "ADDRESS,…", .endpoints, default: "none", "nodes to meet; names are looked up anew at every attempt"),
     ServeOption(
       "bootstrap-expect", "COUNT", .number(Bounds.brokers), default: "1 for a node that joins nobody, else 3",

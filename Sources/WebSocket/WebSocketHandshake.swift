@@ -17,10 +17,10 @@ public enum WebSocketRefusal: Error, Equatable, Sendable {
 
   public var reason: StaticString {
     switch self {
-    case .upgradeMissing: return "this address speaks WebSocket: send Upgrade: websocket"
-    case .connectionNotUpgrade: return "the Connection field must name Upgrade"
-    case .keyInvalid: return "Sec-WebSocket-Key must be given once and be 16 bytes in base64"
-    case .versionUnsupported: return "Sec-WebSocket-Version must be 13"
+    case .upgradeMissing: return "This address speaks WebSocket: send Upgrade: websocket."
+    case .connectionNotUpgrade: return "The Connection field must name Upgrade."
+    case .keyInvalid: return "Sec-WebSocket-Key must be given once and be 16 bytes in base64."
+    case .versionUnsupported: return "Sec-WebSocket-Version must be 13."
     }
   }
 }

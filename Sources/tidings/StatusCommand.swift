@@ -1,6 +1,7 @@
 import Client
 import Core
 import Glibc
+import HTTP
 import Node
 
 /// `tidings status`: the cluster, as a table, once or again and again.
@@ -11,6 +12,7 @@ enum StatusCommand {
       OptionDescription(switch: "watch", "show it again and again until interrupted"),
       OptionDescription("every", "TIME", default: "2s", "with --watch: how often"),
       OptionDescription(switch: "json", "print the node's answer, one line each time"),
+      OptionDescription(switch: "ready", "ask only whether the node takes clients; the exit code is 1 if not"),
     ] + NodeConnection.options,
     examples: ["tidings status", "tidings status --watch --url http://10.0.0.5:8080"])
 
@@ -25,8 +27,15 @@ enum StatusCommand {
     if arguments.text("every") != nil, !arguments.has("watch") {
       throw UsageError("--every goes with --watch", hint: "add --watch, or leave it out")
     }
+    if arguments.has("ready"), let other = ["watch", "json"].first(where: { arguments.has($0) }) {
+      throw UsageError("--ready and --\(other) do not go together", hint: "leave one of them out")
+    }
     let pause = try arguments.duration("every", in: pauses) ?? .seconds(2)
     let client = try NodeConnection.client(arguments)
+    if arguments.has("ready") {
+      Console.print(try client.succeed(ClientRequest(.get, "/readyz")).body.text)
+      return Command.ExitCode.ok
+    }
     guard arguments.has("watch") else {
       Console.print(try text(client, asJSON: arguments.has("json")))
       return Command.ExitCode.ok

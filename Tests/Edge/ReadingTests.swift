@@ -273,6 +273,25 @@ struct ReadingTests {
     #expect(client.answers().first?.body.contains("meanwhile") == true)
   }
 
+  @Test("No wait is longer than a minute, however long it says it is", arguments: ["61", "86400s", "9300000000", "\(Int.max)"])
+  func longestWait(wait: String) throws {
+    let harness = try EdgeHarness()
+    let client = try harness.connect(sending: request("/v1/events?topic=a&wait=\(wait)"))
+    harness.pass(.seconds(59))
+    #expect(client.answers().isEmpty)
+    harness.pass(.seconds(2))
+    #expect(client.answers().first?.status == 204)
+  }
+
+  @Test("A length of time counts back from now, even none; a time before 1970 is one", arguments: [("0s", false), ("1s", false), ("1h", true), ("1969-12-31T23:59:59Z", true)])
+  func since(since: String, reachesBack: Bool) throws {
+    let harness = try EdgeHarness()
+    harness.publish("a", "old")
+    harness.pass(.seconds(60))
+    let client = try harness.connect(sending: request("/v1/events?topic=a&since=\(since)"))
+    #expect(client.answers().first?.body.contains("\"old\"") == reachesBack)
+  }
+
   @Test("A long-poll whose time ends in the turn that brings a message is answered with it")
   func longPollRace() throws {
     let harness = try EdgeHarness()

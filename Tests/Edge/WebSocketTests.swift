@@ -155,7 +155,9 @@ struct WebSocketTests {
   @Test("What is no WebSocket is refused, and what the client offers decides")
   func handshake() throws {
     let harness = try EdgeHarness()
-    #expect(try harness.connect(sending: request("/v1/ws")).answers().first?.status == 426)
+    let refusal = try #require(try harness.connect(sending: request("/v1/ws")).answers().first)
+    #expect(refusal.status == 426)
+    #expect(refusal.body.contains("\"detail\":\"This address speaks WebSocket: send Upgrade: websocket.\""), "a sentence, like every other")
     let other = TestClient.upgrade.dropLast() + "Sec-WebSocket-Protocol: other\r\n\r\n"
     #expect(try harness.connect(sending: String(other)).answers().first?.status == 400)
     let foreign = TestClient.upgrade.dropLast() + "Origin: http://evil.example\r\n\r\n"

@@ -33,7 +33,7 @@ class UsageTests(unittest.TestCase):
             (["fly"], "fly"), (["serve", "--prot", "1"], "--prot"), (["serve", "--http"], "--http"), (["serve", "--http", "nonsense"], "--http"), (["serve", "--http", "127.0.0.1:99999"], "--http"),
             (["serve", "--shards", "0"], "--shards"), (["serve", "--shards", "many"], "--shards"), (["serve", "--retention", "soon"], "--retention"), (["serve", "--durability", "maybe"], "--durability"),
             (["serve", "--auth", "jwt"], "--auth"), (["serve", "--https", "127.0.0.1:1"], "--https"), (["serve", "--role", "edge"], "--join"), (["serve", "extra"], "extra"), (["sub"], "FILTER"), (["sub", "a/#/b"], "last level"),
-            (["pub"], "TOPIC"), (["pub", "a/+", "x"], "wildcards"), (["sub", "a", "--since", "yesterday"], "--since"), (["sub", "a", "--cursor", "x"], "cursor"), (["status", "--url", "ftp://a"], "ftp"),
+            (["pub"], "TOPIC"), (["pub", "a/+", "x"], "wildcards"), (["sub", "a", "--since", "yesterday"], "--since"), (["sub", "a", "--cursor", "x"], "cursor"), (["status", "--url", "ftp://a"], "ftp"), (["status", "--ready", "--json"], "--json"),
             (["pub", "a"], "empty"), (["sub", "a", "--consumer", "c", "--last", "2"], "--consumer"), (["sub", "a", "--consumer", "c", "--since", "yesterday"], "--since"),
         ]:
             with self.subTest(" ".join(arguments)):
@@ -134,6 +134,17 @@ class StartTests(unittest.TestCase):
                 self.assertEqual(node.process.wait(15), code)
                 node.start()
                 self.assertEqual(len(node.json("/v1/events?topic=a&since=earliest")["events"]), 1)
+
+
+    def test_ready(self):
+        """`status --ready` ends with 1 and the reason while the node waits for its cluster, and with 0 when it takes clients"""
+        waiting = Node("--cluster", f"127.0.0.1:{free_port()}", "--bootstrap-expect", "2")
+        self.addCleanup(waiting.stop)
+        waiting.start(wait=False)
+        code, out, _ = until(lambda: (answer := run("status", "--ready", "--url", waiting.url)) and "1 of 2 brokers" in answer[2] and answer, 20, "its waiting")
+        self.assertEqual((code, out), (1, ""))
+        with Node() as node:
+            self.assertEqual(run("status", "--ready", "--url", node.url), (0, "ready\n", ""))
 
 
 class CommandTests(unittest.TestCase):

@@ -116,7 +116,7 @@ extension EdgeReactor {
     let reader = Reader(goal: .answer(limit: parameters.limit, waits: waits), legs: [leg(for: wish)])
     reader.consumer = consumer
     if waits {
-      session.waitUntil = now + min(TimeSpan.seconds(parameters.waitSeconds ?? 0), settings.longestWait)
+      session.waitUntil = now + TimeSpan.seconds(parameters.waitSeconds ?? 0)
     }
     session.isPaused = true
     begin(reader, on: connection, format: .json)

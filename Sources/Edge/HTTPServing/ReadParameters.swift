@@ -17,8 +17,14 @@ struct ReadParameters {
   var before: Cursor?
   var presence = PresenceWish()
 
+  /// A length of time counts back from the moment of asking, which is known last.
+  private enum Since: Equatable {
+    case place(ReadWish.Start)
+    case ago(TimeSpan)
+  }
+
   private var cursor: Cursor?
-  private var since: ReadWish.Start?
+  private var since: Since?
   private var last: Int?
 
   /// Takes one parameter. Nil if it is well, else what is wrong with it. Unknown names are refused: a misspelt
@@ -43,13 +49,13 @@ struct ReadParameters {
       do throws(CursorError) { cursor = try Cursor(parsing: value) } catch { return Problem(.badRequest, "\(error.description).") }
     case "since":
       switch value {
-      case "latest": since = .latest
-      case "earliest": since = .earliest
+      case "latest": since = .place(.latest)
+      case "earliest": since = .place(.earliest)
       default:
         if let time = WallTime(timestamp: value) {
-          since = .time(time)
+          since = .place(.time(time))
         } else if let span = try? TimeSpan(reading: value) {
-          since = .time(WallTime(milliseconds: -Int64(span.milliseconds)))
+          since = .ago(span)
         } else {
           return Problem(.badRequest, "since is 'latest', 'earliest', a length of time such as 5m, or an RFC 3339 time; '\(value.prefix(64))' is none of them.")
         }
@@ -71,7 +77,8 @@ struct ReadParameters {
       guard let seconds = Int(value.hasSuffix("s") ? String(value.dropLast()) : value), seconds >= 0 else {
         return Problem(.badRequest, "wait is a number of seconds.")
       }
-      waitSeconds = seconds
+      // Any longer one is as good, and need not fit a length of time.
+      waitSeconds = min(seconds, RequestLimits.waitSeconds)
     case "limit":
       guard let count = Int(value), count >= 1 else { return Problem(.badRequest, "limit is a number from 1 on.") }
       limit = min(count, RequestLimits.eventsPerAnswer)
@@ -183,7 +190,7 @@ struct ReadParameters {
       hasStart = true
       return nil
     }
-    if [since != nil, last != nil, retained].filter({ $0 }).count > 1, !(retained && since == .latest) {
+    if [since != nil, last != nil, retained].filter({ $0 }).count > 1, !(retained && since == .place(.latest)) {
       return Problem(.badRequest, "since, last and retained exclude each other; choose one.")
     }
     if retained {
@@ -191,9 +198,10 @@ struct ReadParameters {
     } else if let last {
       start = .last(last)
     } else if let since {
-      start = since
-      // A length of time counts back from now.
-      if case .time(let time) = since, time.milliseconds < 0 { start = .time(WallTime(milliseconds: now.milliseconds + time.milliseconds)) }
+      switch since {
+      case .place(let place): start = place
+      case .ago(let span): start = .time(WallTime(milliseconds: now.milliseconds - Int64(span.milliseconds)))
+      }
     } else {
       return nil
     }

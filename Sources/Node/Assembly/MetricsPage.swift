@@ -93,6 +93,8 @@ struct MetricsPage {
     each(.gauge("tidings_shard_consumers", "Durable consumers stored in the shard.")) { $0.consumers }
     each(.gauge("tidings_presence_members", "Members present on the topics of a shard, where its leader is.")) { $0.members }
     each(.gauge("tidings_shard_healthy", "1 while the shard accepts publishes.")) { $0.condition == .ok ? 1 : 0 }
+    each(.gauge("tidings_shard_leads", "1 where the shard's leader is.")) { $0.isServing ? 1 : 0 }
+    each(.gauge("tidings_shard_short", "1, where its leader is, while a replica is silent or is made whole.")) { OwnReport.isShort($0, of: plan) ? 1 : 0 }
     each(.counter("tidings_journal_disk_reads_total", "Reads that went to the disk.")) { Int($0.counters.diskReads) }
     each(.counter("tidings_journal_joined_reads_total", "Reads that waited for an equal one under way.")) { Int($0.counters.joinedReads) }
     each(.counter("tidings_publish_duplicates_total", "Publishes whose key had been used.")) { Int($0.counters.duplicates) }

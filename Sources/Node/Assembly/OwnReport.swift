@@ -183,8 +183,10 @@ struct OwnReport {
     return isShort(status) ? "under-replicated" : "ok"
   }
 
+  private func isShort(_ status: ReplicaStatus) -> Bool { OwnReport.isShort(status, of: plan) }
+
   /// As only the leader can tell.
-  private func isShort(_ status: ReplicaStatus) -> Bool {
+  static func isShort(_ status: ReplicaStatus, of plan: NodePlan) -> Bool {
     guard status.isServing, status.condition == .ok else { return false }
     let newest = status.raft.members.map(\.heardAt).max()
     let isSilent = status.raft.members.contains { member in
