@@ -51,7 +51,7 @@ extension EdgeReactor {
     for key in connections.keys {
       guard let connection = connections[key] else { continue }
       report.connections[connection.transport.rawValue] += 1
-      if connection.reader != nil { report.behind += 1 }
+      if let reader = connection.reader, !reader.isParked { report.behind += 1 }
       report.queuedBytes += connection.output.pendingBytes
     }
     for format in EventFormat.allCases {

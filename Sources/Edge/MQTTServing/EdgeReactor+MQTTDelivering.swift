@@ -16,7 +16,13 @@ extension EdgeReactor {
     let outcome = speak(connection, session) { channel, output in
       rendered.bytes.withUnsafeBytes { channel.deliver(delivery, rendered.rendering, of: $0.bytes, into: &output) }
     }
-    if outcome == .sent { counters.catchUpEvents[Transport.mqtt.rawValue] += 1 }
+    if outcome == .sent {
+      counters.catchUpEvents[Transport.mqtt.rawValue] += 1
+      // What it waited for since it had everything is what any follower waits.
+      if let reader = connection.reader, reader.isAtHome {
+        fanout.latencies[Int(EventFormat.mqttAlone.rawValue)].record(milliseconds: loop.wallTime.milliseconds - record.time.milliseconds, times: 1)
+      }
+    }
     return outcome != .windowFull
   }
 

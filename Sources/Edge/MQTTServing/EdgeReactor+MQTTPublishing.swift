@@ -116,7 +116,10 @@ extension EdgeReactor {
   private func answer(_ ticket: MQTTTicket, _ outcome: MQTTPublishOutcome, _ connection: Connection, _ session: MQTTSession) {
     let wasPaused = session.channel.isPaused
     speak(connection, session) { $0.published(ticket, outcome, at: now, into: &$1) }
-    if wasPaused, connection.isMQTT, !session.channel.isPaused { resumeReading(connection) }
+    guard wasPaused, connection.isMQTT, !session.channel.isPaused else { return }
+    // It has not been listened to, and so has no deadline yet.
+    careForDeadline(connection, session)
+    resumeReading(connection)
   }
 }
 

@@ -7,30 +7,38 @@ extension EdgeReactor {
     guard let audience = reader.audience, !reader.isParked else { return }
     reader.legs = [Reader.Leg(merging: reader.legs)]
     reader.isParked = true
-    audience.remove(reader: connection.key)
-    audience.parked.append(connection.key)
+    if reader.isAwaited {
+      audience.remove(reader: connection.key)
+      reader.isAwaited = false
+    }
+    if !reader.isAtHome {
+      audience.parked.append(connection.key)
+      reader.isAtHome = true
+    }
   }
 
   /// The reader knows again where it stands itself.
   func unpark(_ reader: Reader) {
     guard reader.isParked, let audience = reader.audience else { return }
     reader.isParked = false
-    let offsets = audience.parkedAt ?? fanout.cursor(of: audience)
-    reader.legs[0].stand(atLeast: offsets, of: audience)
+    reader.legs[0].stand(atLeast: audience.parkedAt ?? fanout.cursor(of: audience), of: audience)
   }
 
-  /// All of them go on reading.
+  /// All of them go on reading; whoever is on its way already goes on by itself.
   func unpark(_ audience: Audience) {
-    guard !audience.parked.isEmpty else { return }
-    let keys = audience.parked
-    audience.parked.removeAll(keepingCapacity: true)
-    for key in keys {
-      guard let reader = connections[key]?.reader else { continue }
+    for key in audience.parked {
+      guard let reader = connections[key]?.reader, reader.isParked else { continue }
       unpark(reader)
-      fanout.await(audience, key)
       pumpable.append(key)
     }
     audience.parkedAt = nil
+  }
+
+  /// It waits for the feed, not for its client: it must hear when that moves.
+  func awaitFeed(_ reader: Reader, _ connection: Connection) {
+    guard !reader.isAwaited, reader.question == nil, let audience = reader.audience else { return }
+    reader.isAwaited = true
+    fanout.await(audience, connection.key)
   }
 }
 

@@ -47,6 +47,7 @@ extension EdgeReactor {
       let audience = fanout.audience(Audience.Key(format: format, filters: followed), now: now)
       audience.emptySince = nil
       fanout.await(audience, connection.key)
+      reader.isAwaited = true
       reader.audience = audience
     case .answer, .value, .locate:
       break
@@ -101,7 +102,10 @@ extension EdgeReactor {
     let isLive = reader.audience.map { fanout.isLive($0) } ?? false
     if askNextStart(reader, of: connection) { return }
     announce(reader, on: connection)
-    guard readOn(reader, isLive: isLive, of: connection) else { return }
+    guard readOn(reader, isLive: isLive, of: connection) else {
+      if reader.isAtHome { awaitFeed(reader, connection) }
+      return
+    }
     announce(reader, on: connection)
     switch reader.goal {
     case .value: break

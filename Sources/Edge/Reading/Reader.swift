@@ -92,6 +92,10 @@ final class Reader {
   var consumer: ConsumerBinding?
   /// At the end, and written to alone: its audience knows where it stands.
   var isParked = false
+  /// It has been parked, and its audience wakes it when something comes.
+  var isAtHome = false
+  /// Its audience tells it of whatever moves on its shards.
+  var isAwaited = false
   /// Whether the stream has told its starting cursor.
   var toldStart = false
   /// Messages may have been skipped because they are no longer there: told once each.
