@@ -127,7 +127,7 @@ extension EdgeReactor {
     }
     if settings.isUnborn, route.needsTheCluster {
       let why = nodePages.unreadiness ?? "It belongs to no cluster yet."
-      return answerProblem(connection, session, expect(session, manner), Problem(.unavailable, "The node cannot serve: \(why)"))
+      return answerProblem(connection, session, expect(session, manner), Problem(.unavailable, why))
     }
     if isRefusedOrigin {
       let sequence = expect(session, manner)

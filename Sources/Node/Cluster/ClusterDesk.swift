@@ -261,6 +261,9 @@ final class ClusterDesk: LinkHost, GossipHost {
       if member.profile.role.ownsShards, member.standing.isLive { link(to: member) }
     case .suspected(let node, _): plan.log.debug("node-suspected", nil, ["node": LogValue(node)])
     case .cleared(let node): plan.log.debug("node-cleared", nil, ["node": LogValue(node)])
+    // One that is there under the same identity in another life has been started anew; its joining is told next.
+    case .died(let node) where members.contains { $0.id == node && $0.standing.isLive }:
+      plan.log.info("node-restarted", nil, ["node": LogValue(node)])
     case .died(let node): plan.log.warning("node-died", "nothing is heard of a node any more", ["node": LogValue(node)])
     case .left(let node):
       plan.log.info("node-left", nil, ["node": LogValue(node)])
