@@ -93,8 +93,8 @@ final class MQTTSession {
   }
 }
 
-/// Current values that a SUBSCRIBE brought and the client cannot take yet. Past its bound the rest is told to be missing by
-/// nothing: so the bound is what one read of a shard brings, and no more is read while any wait.
+/// Current values that a SUBSCRIBE brought and the client's window does not let out yet: what one read of a shard brings at
+/// most, for nothing more is read while any wait.
 struct MQTTBacklog {
   private var records: [Bytes] = []
   private var first = 0
