@@ -540,6 +540,18 @@ class Publishing(MQTTTest):
         other.send(publish("", "7", topic_alias=1))
         self.ends(other, PROTOCOL_ERROR)
 
+    def test_keys(self):
+        """A key keeps a message from being there twice, by MQTT and by HTTP, and is not delivered"""
+        reader = self.client("keys reader")
+        reader.subscribe(("keyed", 2))
+        client = self.client("keys")
+        for qos in (1, 2, 0):
+            self.assertEqual(client.publish("keyed", "once", qos, user_property=[("tidings-key", "k1"), ("own", "x")]), 0)
+        self.assertTrue(self.publish("keyed", "once", {"Idempotency-Key": "k1"})["duplicate"])
+        self.of(reader.receive(), payload=b"once", user_property=[("own", "x")])
+        self.publish("keyed", "last")
+        self.of(reader.receive(), payload=b"last")
+
     def test_largest(self):
         """A message of 1 MiB is taken and delivered whole; one byte more is refused, and nothing of it kept"""
         reader = self.client("large reader", timeout=10)
