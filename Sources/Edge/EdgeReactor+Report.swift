@@ -48,6 +48,7 @@ extension EdgeReactor {
   public func report() -> EdgeReport {
     var report = EdgeReport()
     report.counters = counters
+    report.counters.protocolErrors += mqttOutput.counters.violations
     for key in connections.keys {
       guard let connection = connections[key] else { continue }
       report.connections[connection.transport.rawValue] += 1

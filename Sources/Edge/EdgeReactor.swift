@@ -274,7 +274,7 @@ public protocol NodePages: AnyObject {
   /// Answered by `answerWish`.
   func wish(_ wish: NodeWish, of node: String, for page: PageTicket)
   /// An MQTT client has come: whoever has its name elsewhere is to go.
-  func mqttClientCame(_ identifier: Bytes, at edge: EdgeID)
+  func mqttClientCame(_ identifier: Bytes, _ arrival: UInt64, at edge: EdgeID)
   /// Why the node cannot serve; nil if it can.
   var unreadiness: String? { get }
   /// The node takes no new work: told on `/readyz`.

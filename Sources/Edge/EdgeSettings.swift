@@ -28,6 +28,7 @@ public struct EdgeSettings: Sendable {
   /// Shared by all reactors that are given a copy of these settings.
   public internal(set) var connectionBudget = ConnectionBudget(limit: 1_000_000)
   public var mqtt = MQTTChannelSettings()
+  public internal(set) var mqttArrivals = MQTTArrivals()
   /// MQTT connections that have no deadline of their own are looked at this often.
   public var mqttIdleCare = TimeSpan.seconds(60)
   public var heartbeat = TimeSpan.seconds(15)

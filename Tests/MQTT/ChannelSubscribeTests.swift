@@ -51,6 +51,16 @@ import Testing
     #expect(scene.receive(subscribe(version, 1, ("a", 2), ("b", 0))) == Said([], "subscribe a 1, b 0"))
   }
 
+  @Test("What is held is what was asked for last, in whatever order the answers come")
+  func held() {
+    let scene = ChannelScene.connected(.v5)
+    _ = scene.receive(subscribe(.v5, 1, ("a", 0), ("b", 0)) + unsubscribe(.v5, 2, "a"))
+    #expect(scene.unsubscribed(.success) == .nothing)
+    #expect(scene.session.subscriptions.isEmpty)
+    #expect(scene.subscribed(.success, .success) == Said(suback(.v5, 1, 0, 0) + unsuback(.v5, 2, 0)))
+    #expect(scene.session.subscriptions.map(\.subscription.filter) == [Bytes("b")])
+  }
+
   @Test("Answers go out in the order of the requests")
   func order() {
     let scene = ChannelScene.connected(.v5)

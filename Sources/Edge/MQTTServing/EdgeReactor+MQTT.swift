@@ -95,12 +95,13 @@ extension EdgeReactor {
     }
     var acceptance = MQTTAcceptance()
     var identifier = connect.clientIdentifier
+    session.arrival = settings.mqttArrivals.next()
     if identifier.isEmpty {
       identifier = Bytes("tidings-\(UInt64(generator.next()).hexadecimal)")
       acceptance.assignedClientIdentifier = identifier
     } else {
-      takeOver(identifier)
-      nodePages.mqttClientCame(identifier, at: edge)
+      takeOver(identifier, by: session.arrival)
+      nodePages.mqttClientCame(identifier, session.arrival, at: edge)
     }
     session.clientIdentifier = identifier
     mqttClients[identifier] = connection.key
@@ -109,9 +110,10 @@ extension EdgeReactor {
   }
 
   /// Another connection has come with this identifier, to this edge or to another of the node's ([MQTT-3.1.4-3]).
-  public func takeOver(_ identifier: Bytes) {
-    guard let key = mqttClients.removeValue(forKey: identifier), let connection = connections[key], case .mqtt(let session) = connection.role
+  public func takeOver(_ identifier: Bytes, by arrival: UInt64) {
+    guard let key = mqttClients[identifier], let connection = connections[key], case .mqtt(let session) = connection.role, session.arrival < arrival
     else { return }
+    mqttClients[identifier] = nil
     speak(connection, session) { $0.end(.sessionTakenOver, "Another connection has come with this client identifier.", at: now, into: &$1) }
   }
 

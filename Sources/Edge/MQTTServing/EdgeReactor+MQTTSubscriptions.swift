@@ -7,11 +7,19 @@ internal import Security
 /// What MQTT clients follow.
 extension EdgeReactor {
   func subscribe(_ request: MQTTSubscribeRequest, _ connection: Connection, _ session: MQTTSession) {
+    let cursor: Cursor?
+    switch start(of: request) {
+    case .success(let found): cursor = found
+    case .failure(let text):
+      // Refused before anything is changed: what is held already stays as it was.
+      let codes = request.subscriptions.map { _ in MQTTReasonCode.implementationSpecificError }
+      return speak(connection, session) { $0.subscribed(request.ticket, codes, text.description, at: now, into: &$1) }
+    }
     var codes: [MQTTReasonCode] = []
     // Current values first, for those that are to have them; the others begin with what comes.
     var withValues: [Filter] = []
     var fromNow: [Filter] = []
-    for (index, wish) in request.subscriptions.enumerated() {
+    for wish in request.subscriptions {
       guard let filter = filter(wish.filter) else {
         codes.append(.topicFilterInvalid)
         continue
@@ -21,11 +29,13 @@ extension EdgeReactor {
         continue
       }
       codes.append(MQTTReasonCode(granted: wish.qos))
-      session.subscriptions.removeAll { $0.filter == filter }
+      // One that is asked for and not answered yet is held too.
+      let isKnown = session.subscriptions.contains { $0.filter == filter }
+      if isKnown { session.subscriptions.removeAll { $0.filter == filter } }
       session.subscriptions.append(MQTTSession.Subscription(filter: filter, wish: wish, identifier: request.identifier))
       switch wish.retainHandling {
       case .always: withValues.append(filter)
-      case .ifNew where !request.isKnown[index]: withValues.append(filter)
+      case .ifNew where !isKnown: withValues.append(filter)
       case .ifNew, .never: fromNow.append(filter)
       }
     }
@@ -35,17 +45,9 @@ extension EdgeReactor {
     let name = session.nextSubscribe()
     session.pendingSubscribes.append(MQTTSession.PendingSubscribe(name: name, ticket: request.ticket, codes: codes))
     var legs = rest(connection, session)
-    switch start(of: request) {
-    case .failure(let text):
-      session.pendingSubscribes.removeLast()
-      session.subscriptions.removeAll { withValues.contains($0.filter) || fromNow.contains($0.filter) }
-      takeUp(legs, connection, session)
-      return speak(connection, session) {
-        $0.subscribed(request.ticket, codes.map { $0.isFailure ? $0 : .implementationSpecificError }, text.description, at: now, into: &$1)
-      }
-    case .success(let cursor?):
+    if let cursor {
       legs.append(leg(for: ReadWish(filters: withValues + fromNow, start: .cursor(cursor)), subscription: name))
-    case .success(nil):
+    } else {
       if !withValues.isEmpty { legs.append(leg(for: ReadWish(filters: withValues, start: .current), subscription: name)) }
       if !fromNow.isEmpty { legs.append(leg(for: ReadWish(filters: fromNow, start: .latest), subscription: name)) }
     }
@@ -78,6 +80,9 @@ extension EdgeReactor {
     if !gone.isEmpty {
       let legs = rest(connection, session).compactMap { leg in leg.without(gone) }
       takeUp(legs, connection, session)
+      // A SUBSCRIBE may have waited for just these.
+      answerSubscribes(legs, connection, session)
+      guard connection.isMQTT else { return }
     }
     speak(connection, session) { $0.unsubscribed(request.ticket, codes, at: now, into: &$1) }
   }
@@ -113,13 +118,17 @@ extension EdgeReactor {
       hasTold = true
     }
     guard hasTold else { return false }
+    answerSubscribes(reader.legs, connection, session)
+    return true
+  }
+
+  private func answerSubscribes(_ legs: [Reader.Leg], _ connection: Connection, _ session: MQTTSession) {
     while let first = session.pendingSubscribes.first {
-      guard reader.legs.allSatisfy({ $0.subscription != first.name || $0.isAnnounced }) else { break }
+      guard legs.allSatisfy({ $0.subscription != first.name || $0.isAnnounced }) else { return }
       session.pendingSubscribes.removeFirst()
       speak(connection, session) { $0.subscribed(first.ticket, first.codes, at: now, into: &$1) }
-      if !connection.isMQTT { break }
+      if !connection.isMQTT { return }
     }
-    return true
   }
 }
 

@@ -32,6 +32,8 @@ final class MQTTSession {
   let publisher: UInt32
   /// Empty before CONNECT was accepted.
   var clientIdentifier = Bytes()
+  /// Its place among all clients of the node.
+  var arrival: UInt64 = 0
   var subscriptions: [Subscription] = []
   /// What is followed, leg by leg, and where each stands; current while no reader reads.
   var legs: [Reader.Leg] = []

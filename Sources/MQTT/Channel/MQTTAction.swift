@@ -78,6 +78,8 @@ public struct MQTTChannelCounters: Sendable {
   public var answersTooLarge = 0
   /// Acknowledgements of what was never sent, or was done.
   public var unknownAcknowledgements = 0
+  /// Connections closed because the client broke the protocol: malformed packets, forbidden ones, limits it was told of.
+  public var violations = 0
   /// Connections closed because no CONNECT came.
   public var connectTimeouts = 0
   /// Connections closed because what came first was no CONNECT.

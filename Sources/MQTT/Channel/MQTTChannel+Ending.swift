@@ -7,7 +7,7 @@ extension MQTTChannel {
   public mutating func tick(at now: Instant, into output: inout MQTTChannelOutput) {
     guard let deadline, now >= deadline else { return }
     if isConnected {
-      fail(.keepAliveTimeout, "Nothing came for 1.5 times the keep-alive.", into: &output)
+      breakOff(.keepAliveTimeout, "Nothing came for 1.5 times the keep-alive.", into: &output)
     } else {
       output.counters.connectTimeouts += 1
       close(into: &output)
@@ -46,8 +46,9 @@ extension MQTTChannel {
   }
 
   mutating func fail(_ failure: MQTTDecodeFailure, into output: inout MQTTChannelOutput) {
+    output.counters.violations += 1
     switch phase {
-    case .connected: fail(failure.reasonCode, failure.sentence, into: &output)
+    case .connected: breakOff(failure.reasonCode, failure.sentence, into: &output)
     case .awaitingConnect where version == nil:
       // [MQTT-3.1.0-1]: not even its version is known, if it speaks MQTT at all.
       output.counters.strangers += 1
@@ -58,6 +59,11 @@ extension MQTTChannel {
 
   /// The client broke the protocol (section 4.13): it is told in 5.0, and the connection is closed.
   mutating func fail(_ reason: MQTTReasonCode, _ sentence: StaticString, into output: inout MQTTChannelOutput) {
+    output.counters.violations += 1
+    breakOff(reason, sentence, into: &output)
+  }
+
+  private mutating func breakOff(_ reason: MQTTReasonCode, _ sentence: StaticString, into output: inout MQTTChannelOutput) {
     output.counters.count(reason)
     disconnect(reason, Bytes(sentence: sentence), serverReference: nil, into: &output)
   }

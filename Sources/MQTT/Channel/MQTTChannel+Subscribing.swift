@@ -86,16 +86,8 @@ extension MQTTChannel {
   ) {
     let wasPaused = isPaused
     let told = codes.map { $0.isAllowed(in: .subscribeAck) ? $0 : .unspecifiedError }
-    let request = requests.answer(ticket, .subscribe, told, Bytes.reason(text))
-    for (code, asked) in zip(told, request.subscriptions) {
-      guard let granted = MQTTQoS(rawValue: code.rawValue) else {
-        output.counters.count(code)
-        continue
-      }
-      var subscription = asked
-      subscription.qos = granted
-      subscriptions.hold(subscription, identifier: request.identifier)
-    }
+    requests.answer(ticket, .subscribe, told, Bytes.reason(text))
+    for code in told where code.isFailure { output.counters.count(code) }
     answerRequests(into: &output)
     listenAgain(wasPaused, at: now)
   }
@@ -106,16 +98,27 @@ extension MQTTChannel {
   ) {
     let wasPaused = isPaused
     let told = codes.map { $0.isAllowed(in: .unsubscribeAck) ? $0 : .unspecifiedError }
-    let request = requests.answer(ticket, .unsubscribe, told, Bytes.reason(text))
-    for (code, filter) in zip(told, request.filters) {
-      if code.isFailure { output.counters.count(code) } else { subscriptions.remove(filter) }
-    }
+    requests.answer(ticket, .unsubscribe, told, Bytes.reason(text))
+    for code in told where code.isFailure { output.counters.count(code) }
     answerRequests(into: &output)
     listenAgain(wasPaused, at: now)
   }
 
+  /// What is held changes in the order of the requests, not in that of the shell's answers: who subscribes and unsubscribes
+  /// in one breath holds nothing.
+  private mutating func settle(_ request: MQTTIncomingRequests.Request) {
+    for (code, asked) in zip(request.decided, request.subscriptions) {
+      guard let granted = MQTTQoS(rawValue: code.rawValue) else { continue }
+      var subscription = asked
+      subscription.qos = granted
+      subscriptions.hold(subscription, identifier: request.identifier)
+    }
+    for (code, filter) in zip(request.decided, request.filters) where !code.isFailure { subscriptions.remove(filter) }
+  }
+
   private mutating func answerRequests(into output: inout MQTTChannelOutput) {
     while let request = requests.nextAnswered() {
+      settle(request)
       guard isConnected else { continue }
       let codes = request.codes.compactMap(\.self)
       var properties = MQTTProperties()

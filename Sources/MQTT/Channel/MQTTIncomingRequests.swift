@@ -12,6 +12,8 @@ struct MQTTIncomingRequests {
     var identifier: UInt32 = 0
     /// One for each filter of the packet; nil where others decide.
     var codes: [MQTTReasonCode?] = []
+    /// What others decided, one for each of `subscriptions` or `filters`.
+    var decided: [MQTTReasonCode] = []
     /// How many subscriptions the session will have more if all are granted.
     var additions = 0
     var isAnswered = false
@@ -34,6 +36,7 @@ struct MQTTIncomingRequests {
         next += 1
       }
       precondition(next == answers.count, "more reason codes than filters")
+      decided = answers
       isAnswered = true
     }
   }
@@ -53,14 +56,11 @@ struct MQTTIncomingRequests {
     return MQTTTicket(kind: request.kind, number: firstNumber &+ UInt32(waiting.count - 1), size: 0)
   }
 
-  /// Answers a request and says what it was.
-  mutating func answer(_ ticket: MQTTTicket, _ kind: MQTTTicket.Kind, _ codes: [MQTTReasonCode], _ reason: Bytes?) -> Request {
+  mutating func answer(_ ticket: MQTTTicket, _ kind: MQTTTicket.Kind, _ codes: [MQTTReasonCode], _ reason: Bytes?) {
     let index = Int(ticket.number &- firstNumber)
     precondition(ticket.kind == kind && index < waiting.count && !waiting[index].isAnswered, "a request answered twice, or as another")
     waiting[index].fill(codes)
     waiting[index].reason = reason
-    waiting[index].additions = 0
-    return waiting[index]
   }
 
   /// The oldest request if it is answered; then its turn is over.

@@ -17,7 +17,7 @@ enum NodeMail: Sendable {
   /// So many milliseconds are to be added to what this machine's clock says.
   case correctClock(by: Int64)
   /// An MQTT client of this name has come to another reactor.
-  case mqttClientCame(Bytes)
+  case mqttClientCame(Bytes, arrival: UInt64)
   /// For another node, by way of the first reactor.
   case toPeer(NodeID, [NodeMessage])
   /// For a reactor of another node, by way of the first.
@@ -281,7 +281,7 @@ final class NodeReactor: ReactorApplication {
     case .edge(let replies): toLocalEdge.append(contentsOf: replies)
     case .routed(let replies, let node): routing?.receive(replies, from: node, at: loop.now)
     case .peer(let node, let isThere): peer(node, isThere)
-    case .mqttClientCame(let identifier): edge.takeOver(identifier)
+    case .mqttClientCame(let identifier, let arrival): edge.takeOver(identifier, by: arrival)
     case .correctClock(let milliseconds): loop.correctClock(by: milliseconds)
     case .toPeer(let node, let messages): for message in messages { desk?.send(message, to: node) }
     case .toRemoteEdge(let edge, let replies): desk?.answer(replies, to: edge)
