@@ -408,6 +408,43 @@ class ClusterTests(unittest.TestCase):
         reader.close()
 
 
+    def test_brokers_gone(self):
+        """While nothing can be read subscribers stay, and so does what they asked for: it is answered when the brokers are back"""
+        cluster = self.cluster
+        far = cluster.edges[1]
+        far.publish("gone/value", "kept", method="PUT")
+        clients = [wire.Client(self.ports[1], f"patient {version}", version, timeout=30, keep_alive=0) for version in wire.VERSIONS]
+        for client in clients:
+            client.subscribe(("gone/live", 1))
+        for broker in cluster.brokers:
+            broker.kill()
+
+        def refused():
+            return far.get("/v1/topics/gone/value", timeout=20)[0] == 503
+
+        until(refused, 30, "the refusal of reads")
+        for client in clients:
+            client.send(wire.subscribe(9, ("gone/value", 1), version=client.version) + wire.PING)
+        for client in clients:
+            self.assertEqual(client.packet().bytes, wire.PONG)
+        # What HTTP asks for later is refused later: by then what the clients asked for was refused too, and asked again.
+        for _ in range(2):
+            self.assertTrue(refused())
+            for client in clients:
+                client.nothing_else()
+        for broker in cluster.brokers:
+            broker.start(wait=False)
+        cluster.wait_healthy()
+        for client in clients:
+            said = {each.kind: each for each in (client.packet(), client.packet())}
+            self.assertEqual(said[wire.SUBACK].bytes, wire.suback(9, 1, version=client.version))
+            self.assertEqual(said[wire.PUBLISH].payload, b"kept")
+        far.publish("gone/live", "again")
+        for client in clients:
+            self.assertEqual(client.receive().payload, b"again")
+            client.close()
+
+
 class Account(threading.Thread):
     """A publisher with several messages under way; what it is told is kept it remembers, what it is refused it says again."""
 
