@@ -31,6 +31,8 @@ public struct EdgeSettings: Sendable {
   public internal(set) var mqttArrivals = MQTTArrivals()
   /// MQTT connections that have no deadline of their own are looked at this often.
   public var mqttIdleCare = TimeSpan.seconds(60)
+  /// An MQTT client whose messages cannot be read now is read for again after this.
+  public var mqttReadAgain = TimeSpan.milliseconds(250)
   public var heartbeat = TimeSpan.seconds(15)
   /// A head that has begun must be whole within this.
   public var headTimeout = TimeSpan.seconds(10)

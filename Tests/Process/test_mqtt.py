@@ -1,81 +1,17 @@
-"""MQTT with the clients that people have, mosquitto's and paho, beside the other transports, and in a cluster."""
+"""MQTT with the clients that people have, mosquitto's and paho, beside the other transports."""
 
 import json
-import queue
 import signal
 import subprocess
-import sys
-import threading
-import time
 import unittest
-import urllib.parse
 
-import paho.mqtt.client as paho
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
-from harness.cluster import Cluster, free_port
-from harness.node import ROOT, Node, until
+from harness.cluster import free_port
+from harness.mqtt import PATIENCE, V5, V31, V311, Client, wire
+from harness.node import Node, until
 from harness.sse import SSEStream
 from harness.websocket import WebSocket
 
-sys.path.append(str(ROOT / "Tests" / "Conformance"))
-from outside import mqtt as wire  # noqa: E402  bytes, for what no client library shows
-
-V31, V311, V5 = paho.MQTTv31, paho.MQTTv311, paho.MQTTv5
 NAMES = {V31: "mqttv31", V311: "mqttv311", V5: "mqttv5"}
-PATIENCE = 10
-
-
-class Client:
-    """A paho client on a thread of its own; what it hears comes through queues."""
-
-    def __init__(self, port, name="", version=V5, transport="tcp", will=None, **more):
-        start = {} if version == V5 else {"clean_session": True}
-        self.paho = paho.Client(name or f"client-{id(self)}", protocol=version, transport=transport, **start)
-        self.messages, self.acks, self.ends = queue.Queue(), queue.Queue(), queue.Queue()
-        self.paho.on_message = lambda client, data, message: self.messages.put(message)
-        self.paho.on_connect = lambda client, data, flags, code, *rest: self.acks.put(("connect", code, rest))
-        self.paho.on_disconnect = lambda client, data, code, *rest: self.ends.put(code)
-        self.paho.on_subscribe = lambda client, data, mid, codes, *rest: self.acks.put(("subscribe", [getattr(code, "value", code) for code in codes], rest))
-        if transport == "websockets":
-            self.paho.ws_set_options("/mqtt")
-        if will:
-            self.paho.will_set(*will)
-        self.paho.connect("127.0.0.1", port, keepalive=30, **more)
-        self.paho.loop_start()
-        kind, code, _ = self.acks.get(timeout=PATIENCE)
-        assert kind == "connect" and code == 0, (kind, code)
-
-    def subscribe(self, filter, qos=1, cursor=None):
-        properties = None
-        if cursor:
-            properties = Properties(PacketTypes.SUBSCRIBE)
-            properties.UserProperty = [("tidings-cursor", cursor)]
-        if properties:
-            self.paho.subscribe(filter, options=paho.SubscribeOptions(qos=qos), properties=properties)
-        else:
-            self.paho.subscribe(filter, qos)
-        kind, codes, _ = self.acks.get(timeout=PATIENCE)
-        assert kind == "subscribe" and codes[0] == qos, (kind, codes)
-        return self
-
-    def publish(self, topic, payload, qos=1, retain=False, **values):
-        properties = None
-        if values:
-            properties = Properties(PacketTypes.PUBLISH)
-            for name, value in values.items():
-                setattr(properties, name, value)
-        sent = self.paho.publish(topic, payload, qos, retain, properties)
-        sent.wait_for_publish(PATIENCE)
-        assert sent.is_published(), topic
-
-    def message(self):
-        return self.messages.get(timeout=PATIENCE)
-
-    def close(self):
-        self.paho.disconnect()
-        self.paho.loop_stop()
 
 
 def property_of(message, name):
@@ -326,142 +262,6 @@ class DrainTests(unittest.TestCase):
                 self.assertEqual([(each.kind, each.code) for each in said], [(wire.DISCONNECT, 0x8B)] if version == wire.V5 else [])
                 client.close()
             self.assertEqual(node.process.wait(PATIENCE), 0)
-
-
-class ClusterTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = []
-        for edge in cls.cluster.edges:
-            cls.ports.append(free_port())
-            edge.options = (*edge.options, "--mqtt", f"127.0.0.1:{cls.ports[-1]}")
-        cls.cluster.start()
-
-    def test_across_edges(self):
-        """Published at one edge, heard at the other: MQTT, SSE, WebSocket, retained values, wills"""
-        near, far = self.cluster.edges
-        heard = Client(self.ports[1], version=V311).subscribe("across/#", 2)
-        stream = SSEStream(far.port, {"topic": "across/#"}, timeout=PATIENCE).begun()
-        writer = Client(self.ports[0], will=("across/will", "gone", 1))
-        try:
-            for qos in (0, 1, 2):
-                writer.publish("across/topic", f"{qos}", qos)
-                message = heard.message()
-                self.assertEqual((message.payload, message.qos), (b"%d" % qos, qos))
-                self.assertEqual(stream.message()[2], str(qos))
-            writer.publish("across/value", "kept", 1, retain=True)
-            heard.message(), stream.message()
-            late = Client(self.ports[1]).subscribe("across/value")
-            self.assertEqual((message := late.message()).payload, b"kept")
-            self.assertTrue(message.retain)
-            late.close()
-            far.publish("across/topic", "by HTTP")
-            self.assertEqual(heard.message().payload, b"by HTTP")
-            writer.paho._sock_close()
-            self.assertEqual(heard.message().payload, b"gone")
-        finally:
-            for client in (heard, writer):
-                client.close()
-            stream.close()
-
-    def test_leader_killed(self):
-        """A leader is killed: publishers of QoS 1 and 2 lose nothing they were told is kept, and QoS 2 nothing is there twice"""
-        cluster = self.cluster
-        topics = {qos: [f"killed/{qos}/{number}" for number in range(4)] for qos in (1, 2)}
-        leader = cluster.leader_of_topic(topics[2][0])
-        reader = wire.Client(self.ports[1], "witness", timeout=30, keep_alive=0, receive_maximum=65535)
-        reader.subscribe(("killed/#", 2))
-        accounts = [Account(self.ports[0], version, qos, topics[qos]) for version in (wire.V311, wire.V5) for qos in (1, 2)]
-        try:
-            for account in accounts:
-                account.start()
-            until(lambda: all(account.kept > 50 for account in accounts), 20, "the beginning")
-            leader.kill()
-            marks = [account.kept for account in accounts]
-            # All go on, each with several windows' worth of messages that were sent after the death.
-            until(lambda: all(account.kept > mark + 300 or account.error for account, mark in zip(accounts, marks)), 30, "going on")
-        finally:
-            for account in accounts:
-                account.finish()
-            leader.start(wait=False)
-        for account in accounts:
-            self.assertIsNone(account.error)
-        cluster.wait_healthy()
-        kept = cluster.read_all("killed/#")
-        seen = {}
-        for topic, data in kept:
-            seen[data] = seen.get(data, 0) + 1
-        for account in accounts:
-            lost = [payload for payload in account.accepted if payload not in seen]
-            self.assertEqual(lost, [], f"lost, of {len(account.accepted)}")
-            if account.qos == 2:
-                twice = [payload for payload in account.accepted if seen[payload] > 1]
-                self.assertEqual(twice, [], f"twice, of {len(account.accepted)}; {account.refused} were refused and {account.connections} connections made")
-        # Who follows at the other edge has all of that too, once.
-        expected = {data for _, data in kept if data != "where"}
-        got = []
-        while not expected <= set(got):
-            got.append(reader.receive().payload.decode())
-        self.assertEqual(len(got), len([data for _, data in kept if data != "where"]))
-        reader.close()
-
-
-class Account(threading.Thread):
-    """A publisher with several messages under way; what it is told is kept it remembers, what it is refused it says again."""
-
-    WINDOW = 8
-
-    def __init__(self, port, version, qos, topics):
-        super().__init__(daemon=True)
-        self.port, self.version, self.qos, self.topics = port, version, qos, topics
-        self.accepted, self.refused, self.connections, self.error = [], 0, 0, None
-        self.ended = threading.Event()
-        self.number = 0
-
-    @property
-    def kept(self):
-        return len(self.accepted)
-
-    def run(self):
-        try:
-            while not self.ended.is_set():
-                self.connection()
-        except Exception as error:
-            self.error = error
-
-    def connection(self):
-        """One connection, until it ends or there is enough."""
-        self.connections += 1
-        with wire.Client(self.port, f"account {self.version} {self.qos}", self.version, timeout=20) as client:
-            waiting, releasing = {}, {}
-            while True:
-                while not self.ended.is_set() and len(waiting) + len(releasing) < self.WINDOW:
-                    self.number += 1
-                    mid, payload = self.number % 60_000 + 1, f"{self.version}-{self.qos}-{self.number}"
-                    waiting[mid] = payload
-                    client.send(wire.publish(self.topics[self.number % len(self.topics)], payload, self.qos, mid, version=self.version))
-                if not waiting and not releasing:
-                    return
-                try:
-                    said = client.packet()
-                except wire.Ended:
-                    return  # What was not acknowledged may be kept or not.
-                if said.kind == wire.PUBCOMP:
-                    self.accepted.append(releasing.pop(said.mid))
-                elif said.code >= 0x80:
-                    waiting.pop(said.mid)
-                    self.refused += 1
-                elif said.kind == wire.PUBACK:
-                    self.accepted.append(waiting.pop(said.mid))
-                else:
-                    releasing[said.mid] = waiting.pop(said.mid)
-                    client.send(wire.ack(wire.PUBREL, said.mid))
-
-    def finish(self):
-        self.ended.set()
-        self.join(20)
 
 
 if __name__ == "__main__":

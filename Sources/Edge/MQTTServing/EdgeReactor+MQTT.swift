@@ -137,13 +137,20 @@ extension EdgeReactor {
   // MARK: Time
 
   func careForDeadline(_ connection: Connection, _ session: MQTTSession) {
-    guard let deadline = session.channel.deadline else { return setTimer(connection, after: settings.mqttIdleCare) }
+    let deadlines = [session.channel.deadline, session.readsAgainAt].compactMap(\.self)
+    guard let deadline = deadlines.min() else { return setTimer(connection, after: settings.mqttIdleCare) }
     setTimer(connection, after: max(deadline - now, .milliseconds(1)))
   }
 
   func mqttTimerFired(_ connection: Connection, _ session: MQTTSession) {
     speak(connection, session) { $0.tick(at: now, into: &$1) }
-    if connection.isMQTT { careForDeadline(connection, session) }
+    guard connection.isMQTT else { return }
+    if let due = session.readsAgainAt, now >= due {
+      session.readsAgainAt = nil
+      makePumpable(connection)
+      loop.wakeImmediately()
+    }
+    careForDeadline(connection, session)
   }
 }
 

@@ -62,6 +62,16 @@ extension EdgeReactor {
     return true
   }
 
+  /// A shard cannot be read. A client that were let go would lose its place, having no cursor: so it stays, and is read for
+  /// again, unless nothing will come of that.
+  func readAgain(_ connection: Connection, _ session: MQTTSession, _ refusal: Refusal) {
+    if refusal.isLasting {
+      return speak(connection, session) { $0.end(.unspecifiedError, "What is followed cannot be read.", at: now, into: &$1) }
+    }
+    session.readsAgainAt = now + settings.mqttReadAgain
+    careForDeadline(connection, session)
+  }
+
   /// Messages are missing: told as a message of its own, never silently.
   func tellMQTT(_ gap: Gap, _ connection: Connection, _ session: MQTTSession) {
     scratch.removeAll()

@@ -39,6 +39,8 @@ final class MQTTSession {
   var legs: [Reader.Leg] = []
   var pendingPublishes: [PendingPublish] = []
   var pendingSubscribes: [PendingSubscribe] = []
+  /// When a shard that could not be read is asked again; nil if none is.
+  var readsAgainAt: Instant?
   /// Current values that found the window closed, as records.
   var backlog = MQTTBacklog()
   private var lastToken: UInt64 = 0

@@ -117,7 +117,7 @@ extension EdgeReactor {
       then(self, connection, .failure(refusal))
     case .follow:
       if case .mqtt(let session) = connection.role {
-        return speak(connection, session) { $0.end(.serverBusy, "What is followed cannot be read now.", at: now, into: &$1) }
+        return readAgain(connection, session, refusal)
       }
       if case .webSocket = connection.role {
         sendError(connection, OperationError(code: refusal.code, detail: problem(of: refusal).detail))

@@ -98,7 +98,9 @@ extension EdgeReactor {
   func pump(_ reader: Reader, of connection: Connection) {
     // Whoever's socket takes nothing is not read for: it keeps its place, and goes on when the socket drains.
     guard reader.question == nil, !reader.isParked, !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
-    if case .mqtt(let session) = connection.role, !drainBacklog(connection, session) { return }
+    if case .mqtt(let session) = connection.role {
+      guard session.readsAgainAt == nil, drainBacklog(connection, session) else { return }
+    }
     let isLive = reader.audience.map { fanout.isLive($0) } ?? false
     if askNextStart(reader, of: connection) { return }
     announce(reader, on: connection)

@@ -2,7 +2,7 @@
 
 import struct
 
-from .wire import Ended, Malformed, Wire
+from .wire import Malformed, Wire
 
 V31, V311, V5 = 3, 4, 5
 VERSIONS = (V31, V311, V5)
