@@ -47,11 +47,11 @@ let rooms: [Room] = [
   Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Raft", "Shard", "Replica", "Placement", "Reactor", "Disks"]),
   Room(
     name: "Edge", kind: .shell,
-    imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "Security", "Feeds", "Presence", "Reactor"]),
+    imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "MQTT", "Security", "Feeds", "Presence", "Reactor"]),
   Room(
     name: "Node", kind: .shell,
     imports: [
-      "Core", "JSON", "HTTP", "Security", "Feeds", "Journal", "Raft", "Replica", "Gossip", "Placement", "Sealing", "Wire", "Reactor", "Disks",
+      "Core", "JSON", "HTTP", "MQTT", "Security", "Feeds", "Journal", "Raft", "Replica", "Gossip", "Placement", "Sealing", "Wire", "Reactor", "Disks",
       "Links", "Broker", "Edge",
     ]),
   Room(name: "Client", kind: .shell, imports: ["Core", "JSON", "HTTP", "SSE", "CLinux"]),
@@ -127,7 +127,7 @@ let testTargets: [Target] =
     tests("Links", ["Links", "Wire", "Feeds", "Placement", "Gossip", "Sealing", "Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
     tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Presence", "Security", "Reactor"]),
-    tests("Node", ["Node", "Edge", "JSON", "Placement", "Reactor", "Security"]),
+    tests("Node", ["Node", "Edge", "JSON", "MQTT", "Placement", "Reactor", "Security"]),
     tests("Client", ["Client", "HTTP", "JSON"]),
     tests("Bench", ["Bench", "JSON"]),
     tests("Tidy", []),

@@ -11,6 +11,7 @@ final class Connection {
     /// A stream of events without an end; whatever the client still sends is read and dropped.
     case following(EventFormat)
     case webSocket(WebSocketSession)
+    case mqtt(MQTTSession)
     /// Nothing more is read; closed when what is queued has left.
     case finishing
   }
@@ -66,7 +67,29 @@ final class Connection {
     case .http(let session): session.waitsForEvents ? .longPoll : .http
     case .following(let format): format.transport
     case .webSocket: .webSocket
+    case .mqtt: .mqtt
     case .finishing: .http
+    }
+  }
+}
+
+extension Connection {
+  /// Whether what it still sends is looked at.
+  var readsOn: Bool {
+    switch role {
+    case .http, .webSocket, .mqtt: !isClosed
+    case .following, .finishing: false
+    }
+  }
+}
+
+extension Connection.Role {
+  /// What a client follows that may follow several things; nil for all others.
+  var legs: [Reader.Leg]? {
+    switch self {
+    case .webSocket(let session): session.legs
+    case .mqtt(let session): session.legs
+    case .http, .following, .finishing: nil
     }
   }
 }

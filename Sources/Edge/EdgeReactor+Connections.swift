@@ -1,17 +1,19 @@
 internal import Core
 internal import Glibc
 internal import HTTP
+internal import MQTT
 public import Reactor
 
 extension EdgeReactor {
   // MARK: Arriving
 
   /// A client's socket, accepted on a listener of this reactor.
-  public func accepted(_ descriptor: FileDescriptor, isFromLoopback: Bool) {
+  public func accepted(_ descriptor: FileDescriptor, isFromLoopback: Bool, speaksMQTT: Bool = false) {
     counters.accepted += 1
     guard settings.connectionBudget.take() else {
       counters.refused += 1
-      refuse(descriptor)
+      // MQTT has no word for it that may be said before CONNECT.
+      if speaksMQTT { descriptor.close() } else { refuse(descriptor) }
       return
     }
     let now = now
@@ -29,7 +31,7 @@ extension EdgeReactor {
       descriptor.close()
       return
     }
-    setTimer(connection, after: settings.idleTimeout)
+    if speaksMQTT { makeMQTT(connection, framing: nil) } else { setTimer(connection, after: settings.idleTimeout) }
     // Whoever connects usually has something to say already.
     read(connection)
   }
@@ -93,6 +95,7 @@ extension EdgeReactor {
     switch connection.role {
     case .http(let session): session.isPaused || session.isEnding || connection.output.pendingBytes > RequestLimits.unansweredBytes
     case .webSocket: connection.output.pendingBytes > RequestLimits.unansweredBytes
+    case .mqtt(let session): session.channel.isPaused || connection.output.pendingBytes > RequestLimits.unansweredBytes
     case .following, .finishing: false
     }
   }
@@ -108,10 +111,30 @@ extension EdgeReactor {
     }
   }
 
+  /// Gives what has come, behind what was left of the last time, to `take`, which says how much of it is done with.
+  func feed(_ bytes: UnsafeMutableRawBufferPointer, to connection: Connection, _ take: (UnsafeMutableRawBufferPointer) -> Int) {
+    if connection.input.isEmpty {
+      let consumed = take(bytes)
+      guard connection.readsOn else { return }
+      if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
+    } else {
+      var input = ByteBuffer()
+      swap(&input, &connection.input)
+      input.append(UnsafeRawBufferPointer(bytes))
+      let consumed = input.withUnsafeMutableBytes { take($0) }
+      guard connection.readsOn else { return }
+      if consumed < input.count {
+        input.removeFirst(consumed)
+        swap(&input, &connection.input)
+      }
+    }
+  }
+
   private func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection) {
     switch connection.role {
     case .http(let session): receive(bytes, on: connection, session)
     case .webSocket(let session): receive(bytes, on: connection, session)
+    case .mqtt(let session): receive(bytes, on: connection, session)
     case .following, .finishing: break
     }
   }
@@ -124,7 +147,7 @@ extension EdgeReactor {
       if session.pending.isEmpty, connection.output.isEmpty { return close(connection) }
       session.peerFinished = true
       connection.closesWhenSent = session.pending.isEmpty
-    case .following, .webSocket, .finishing:
+    case .following, .webSocket, .mqtt, .finishing:
       close(connection)
     }
   }
@@ -227,6 +250,7 @@ extension EdgeReactor {
     switch connection.role {
     case .http(let session): httpTimerFired(connection, session)
     case .webSocket(let session): webSocketTimerFired(connection, session)
+    case .mqtt(let session): mqttTimerFired(connection, session)
     case .following: followerTimerFired(connection)
     case .finishing: close(connection)
     }
@@ -276,6 +300,7 @@ extension EdgeReactor {
       connection.reader = nil
     }
     if case .http(let session) = connection.role { abandon(session, of: connection) }
+    if case .mqtt(let session) = connection.role { loseMQTT(connection, session) }
   }
 
   func close(_ connection: Connection) {

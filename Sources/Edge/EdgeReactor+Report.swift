@@ -1,6 +1,7 @@
 public import Core
 internal import Feeds
 internal import HTTP
+internal import MQTT
 internal import Reactor
 internal import SSE
 internal import WebSocket
@@ -47,10 +48,11 @@ extension EdgeReactor {
   public func report() -> EdgeReport {
     var report = EdgeReport()
     report.counters = counters
+    report.counters.protocolErrors += mqttOutput.counters.violations
     for key in connections.keys {
       guard let connection = connections[key] else { continue }
       report.connections[connection.transport.rawValue] += 1
-      if connection.reader != nil { report.behind += 1 }
+      if let reader = connection.reader, !reader.isParked { report.behind += 1 }
       report.queuedBytes += connection.output.pendingBytes
     }
     for format in EventFormat.allCases {
@@ -123,6 +125,8 @@ extension EdgeReactor {
         }
       }
       failSocket(connection, .goingAway, "the node is going down; connect again")
+    case .mqtt(let session):
+      speak(connection, session) { $0.end(.serverShuttingDown, "The node is going down; connect again.", at: now, into: &$1) }
     case .http(let session):
       if session.waitsForEvents {
         waitIsOver(connection, session)

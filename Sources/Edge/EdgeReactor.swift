@@ -2,6 +2,7 @@ public import Core
 public import Feeds
 internal import Glibc
 internal import HTTP
+internal import MQTT
 public import Reactor
 internal import WebSocket
 
@@ -63,6 +64,12 @@ public final class EdgeReactor {
   var sharedReads = SharedReads()
   /// What readers asked and others had been told already, for the next turn.
   var sharedAnswers: [ReadReply] = []
+
+  /// What channels say, and what they last wrote to single clients, by version.
+  var mqttOutput = MQTTChannelOutput()
+  var mqttRendered = [MQTTRendered(.v311), MQTTRendered(.v5)]
+  /// Who is connected under which name.
+  var mqttClients: [Bytes: SlotKey] = [:]
 
   let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: EdgeReactor.readBufferSize, alignment: 64)
   static let readBufferSize = 128 << 10
@@ -266,6 +273,8 @@ public protocol NodePages: AnyObject {
   func metrics(for page: PageTicket)
   /// Answered by `answerWish`.
   func wish(_ wish: NodeWish, of node: String, for page: PageTicket)
+  /// An MQTT client has come: whoever has its name elsewhere is to go.
+  func mqttClientCame(_ identifier: Bytes, _ arrival: UInt64, at edge: EdgeID)
   /// Why the node cannot serve; nil if it can.
   var unreadiness: String? { get }
   /// The node takes no new work: told on `/readyz`.

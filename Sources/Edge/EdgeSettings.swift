@@ -1,4 +1,5 @@
 public import Core
+public import MQTT
 public import Security
 
 /// Everything the edge is told when it starts; bounds carry their defaults.
@@ -26,6 +27,12 @@ public struct EdgeSettings: Sendable {
   }
   /// Shared by all reactors that are given a copy of these settings.
   public internal(set) var connectionBudget = ConnectionBudget(limit: 1_000_000)
+  public var mqtt = MQTTChannelSettings()
+  public internal(set) var mqttArrivals = MQTTArrivals()
+  /// MQTT connections that have no deadline of their own are looked at this often.
+  public var mqttIdleCare = TimeSpan.seconds(60)
+  /// An MQTT client whose messages cannot be read now is read for again after this.
+  public var mqttReadAgain = TimeSpan.milliseconds(250)
   public var heartbeat = TimeSpan.seconds(15)
   /// A head that has begun must be whole within this.
   public var headTimeout = TimeSpan.seconds(10)

@@ -60,11 +60,29 @@ public struct MQTTPublish: Equatable, Sendable {
       count = range.map { UInt32($0.count) } ?? 0
     }
 
+    /// Nothing is nothing wherever it lies.
+    @inline(__always) func moved(by distance: Int) -> Place {
+      if count == 0 { return start == Place.none ? self : Place(0..<0) }
+      return Place(range.lowerBound + distance..<range.upperBound + distance)
+    }
+
     @inline(__always) var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
     @inline(__always) var optional: Range<Int>? { start == Place.none ? nil : range }
   }
 
   public init() {}
+
+  /// The same, in bytes that begin elsewhere.
+  func moved(by distance: Int) -> MQTTPublish {
+    var moved = self
+    moved.topicPlace = topicPlace.moved(by: distance)
+    moved.propertyPlace = propertyPlace.moved(by: distance)
+    moved.payloadPlace = payloadPlace.moved(by: distance)
+    moved.contentTypePlace = contentTypePlace.moved(by: distance)
+    moved.responseTopicPlace = responseTopicPlace.moved(by: distance)
+    moved.correlationDataPlace = correlationDataPlace.moved(by: distance)
+    return moved
+  }
 
   static func decode(
     _ reader: inout MQTTFieldReader, flags: UInt8, _ rules: MQTTDecodeRules

@@ -1,4 +1,5 @@
 import Core
+import MQTT
 import Security
 
 extension NodeConfiguration {
@@ -8,7 +9,19 @@ extension NodeConfiguration {
     case "role": role = try NodeConfiguration.word(text, option, at: place)
     case "node": name = try NodeConfiguration.name(text, at: place)
     case "http": http = try NodeConfiguration.endpoints(text, at: place)
-    case "mqtt": mqtt = text == "off" ? nil : try OptionValue.endpoint(text, of: place)
+    case "mqtt":
+      mqtt = text == "off" ? nil : try OptionValue.endpoint(text, of: place)
+      mqttIsChosen = true
+    case "mqtt-max-keepalive":
+      let span = try OptionValue.duration(text, in: ServeOption.Bounds.keepAlive, of: place)
+      mqttLimits.maximumKeepAlive = Int((span.milliseconds + 999) / 1000)
+    case "mqtt-receive-maximum": mqttLimits.receiveMaximum = try OptionValue.number(text, in: ServeOption.Bounds.mqttCount, of: place)
+    case "mqtt-max-packet": mqttMaximumPacketBytes = try OptionValue.size(text, in: ServeOption.Bounds.mqttPacket, of: place)
+    case "mqtt-max-inflight": mqttLimits.maximumInFlight = try OptionValue.number(text, in: ServeOption.Bounds.mqttCount, of: place)
+    case "mqtt-max-qos":
+      mqttLimits.maximumQoS = MQTTQoS(rawValue: UInt8(try OptionValue.number(text, in: 0...2, of: place))) ?? .exactlyOnce
+    case "mqtt-topic-alias-maximum":
+      mqttLimits.topicAliasMaximum = try OptionValue.number(text, in: ServeOption.Bounds.mqttAliases, of: place)
     case "cluster":
       isClusterOff = text == "off"
       cluster = isClusterOff ? nil : try OptionValue.endpoint(text, of: place)

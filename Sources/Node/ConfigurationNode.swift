@@ -1,4 +1,5 @@
 public import Core
+public import MQTT
 public import Security
 
 /// What a node is told to be: every option of `tidings serve`, read and checked.
@@ -34,8 +35,13 @@ public struct NodeConfiguration: Sendable {
   /// What the machine, or the container, calls itself.
   public let hostName: String
   public var http = [Endpoint(host: "127.0.0.1", port: 8080)]
-  /// Where MQTT was asked for, although this version does not serve it; nil when it was not.
-  public var mqtt: Endpoint?
+  /// nil where MQTT is off.
+  public var mqtt: Endpoint? = Endpoint(host: "127.0.0.1", port: 1883)
+  /// Whether `--mqtt` was written out: then the address must be had.
+  public var mqttIsChosen = false
+  public var mqttLimits = MQTTChannelSettings()
+  /// nil: as much as the largest message needs.
+  public var mqttMaximumPacketBytes: Int?
   /// Where other nodes are met, if it was written out; nil is the default.
   public var cluster: Endpoint?
   public var isClusterOff = false
@@ -96,10 +102,11 @@ extension NodeConfiguration {
   /// Nothing unauthenticated gets in from outside this machine unless somebody said so in words.
   public var exposureProblem: UsageError? {
     if let problem = clusterProblem { return problem }
-    guard !authenticationIsChosen, let open = http.first(where: { !$0.isLoopback }) else { return nil }
+    let listening = http.map { ("--http", $0) } + (mqtt.map { [("--mqtt", $0)] } ?? [])
+    guard !authenticationIsChosen, let (option, open) = listening.first(where: { !$0.1.isLoopback }) else { return nil }
     return UsageError(
-      "--http \(open) can be reached from other machines, and nothing says who may come in",
-      hint: "write --auth none to let everybody in, or listen on loopback: --http 127.0.0.1:\(open.port)")
+      "\(option) \(open) can be reached from other machines, and nothing says who may come in",
+      hint: "write --auth none to let everybody in, or listen on loopback: \(option) 127.0.0.1:\(open.port)")
   }
 
   private var clusterProblem: UsageError? {
@@ -116,12 +123,5 @@ extension NodeConfiguration {
         hint: "put a line of at least 16 random bytes into a file, the same on every node, and name it: --cluster-secret-file FILE")
     }
     return nil
-  }
-
-  /// What was asked for and is not served by this version, as sentences for the log.
-  public var unservedNotices: [String] {
-    var sentences: [String] = []
-    if let mqtt { sentences.append("MQTT is not served by this version: nothing listens on \(mqtt)") }
-    return sentences
   }
 }

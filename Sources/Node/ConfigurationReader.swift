@@ -78,7 +78,7 @@ public struct ConfigurationReader: Sendable {
       guard let value = reader.written[option.name] else { continue }
       try configuration.set(option, to: value.text, at: value.place)
     }
-    configuration.notices = reader.notices + configuration.unservedNotices
+    configuration.notices = reader.notices
     return configuration
   }
 

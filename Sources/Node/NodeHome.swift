@@ -4,6 +4,7 @@ internal import Disks
 internal import Edge
 internal import Glibc
 internal import Journal
+internal import MQTT
 internal import Placement
 internal import Reactor
 internal import Sealing
@@ -28,6 +29,7 @@ final class NodeHome {
   /// As bound: a port that the system chose stays.
   private(set) var addresses: [String] = []
   private var http: [Endpoint]
+  private var mqtt: Endpoint?
   private var port: Endpoint
   private let started = SystemClock.monotonic()
 
@@ -35,6 +37,7 @@ final class NodeHome {
     self.configuration = configuration
     self.log = log
     http = configuration.http
+    mqtt = configuration.mqtt
     port = configuration.clusterEndpoint
     replicas = configuration.isClustered ? configuration.replicas : 1
     secret = try NodeHome.secret(configuration)
@@ -141,7 +144,7 @@ final class NodeHome {
       try join(ClusterFinding(cluster: certificate.cluster, shards: certificate.terms.shards, replicas: certificate.terms.replicas))
     }
     let cluster = identity.cluster
-    let listeners = try claimHTTP()
+    let listeners = try claimListeners()
     let clusterPlan = configuration.isClustered ? try clusterPlan(record) : nil
     var broker = brokerSettings()
     var holdings: Holdings?
@@ -205,25 +208,41 @@ final class NodeHome {
     }
   }
 
-  private func claimHTTP() throws(NodeProblem) -> [[TCPListener]] {
-    var listeners = [[TCPListener]](repeating: [], count: configuration.reactors)
-    do throws(ReactorError) {
+  private func claimListeners() throws(NodeProblem) -> [[ClientListener]] {
+    var listeners = [[ClientListener]](repeating: [], count: configuration.reactors)
+    func claim(_ endpoint: Endpoint, speaksMQTT: Bool) throws(ReactorError) -> Endpoint {
       var options = SocketOptions()
       // What the kernel holds unsent for one client is bounded too, beside what the node holds.
       options.unsentLowWater = 128 << 10
-      for index in http.indices {
-        let claimed = try TCPListener.claim(Address(host: http[index].host, port: http[index].port), loops: configuration.reactors, options: options)
-        for (reactor, list) in claimed.enumerated() { listeners[reactor] += list }
-        if http[index].port == 0, let bound = claimed[0].first {
-          http[index] = Endpoint(host: http[index].host, port: bound.boundAddress.port)
-        }
-      }
+      let claimed = try TCPListener.claim(Address(host: endpoint.host, port: endpoint.port), loops: configuration.reactors, options: options)
+      for (reactor, list) in claimed.enumerated() { listeners[reactor] += list.map { ClientListener(listener: $0, speaksMQTT: speaksMQTT) } }
+      guard endpoint.port == 0, let bound = claimed[0].first else { return endpoint }
+      return Endpoint(host: endpoint.host, port: bound.boundAddress.port)
+    }
+    do throws(ReactorError) {
+      for index in http.indices { http[index] = try claim(http[index], speaksMQTT: false) }
     } catch {
-      for list in listeners { for listener in list { listener.close() } }
+      close(listeners)
       throw NodeProblem(event: "listen", text: "\(error); choose another address with --http")
     }
-    addresses = listeners[0].map { $0.boundAddress.description }
+    addresses = listeners[0].map { $0.listener.boundAddress.description }
+    guard let endpoint = mqtt else { return listeners }
+    do throws(ReactorError) {
+      mqtt = try claim(endpoint, speaksMQTT: true)
+    } catch {
+      guard configuration.mqttIsChosen else {
+        mqtt = nil
+        log.warning("listen", "MQTT is served nowhere: \(error); choose another address with --mqtt, or say --mqtt off")
+        return listeners
+      }
+      close(listeners)
+      throw NodeProblem(event: "listen", text: "\(error); choose another address with --mqtt, or none: --mqtt off")
+    }
     return listeners
+  }
+
+  private func close(_ listeners: [[ClientListener]]) {
+    for list in listeners { for each in list { each.listener.close() } }
   }
 
   private func clusterPlan(_ record: BirthRecord) throws(NodeProblem) -> ClusterPlan {
@@ -306,6 +325,9 @@ final class NodeHome {
     settings.maximumConnections = configuration.maximumConnections
     settings.diagnostics = configuration.diagnostics
     settings.origins = configuration.origins
+    settings.mqtt = configuration.mqttLimits
+    // Topic and properties come on top of the message.
+    settings.mqtt.maximumPacketSize = configuration.mqttMaximumPacketBytes ?? configuration.maximumMessageBytes + (64 << 10)
     return settings
   }
 }

@@ -3,7 +3,6 @@ public import Core
 /// What a version of the node can do; an option of something it cannot do yet is refused by name.
 public enum Capability: String, Sendable, Equatable {
   case node
-  case mqtt
   case tls
   case credentials
 
@@ -13,7 +12,6 @@ public enum Capability: String, Sendable, Equatable {
   var sentence: String {
     switch self {
     case .node: "running a node"
-    case .mqtt: "MQTT"
     case .tls: "TLS"
     case .credentials: "authentication"
     }
@@ -77,6 +75,10 @@ extension ServeOption {
     static let messageBytes = 1024...64 << 20
     static let readerBufferBytes = 16 << 10...64 << 20
     static let heartbeat = TimeSpan.seconds(1)...TimeSpan.seconds(600)
+    static let keepAlive = TimeSpan.seconds(1)...TimeSpan.seconds(0xffff)
+    static let mqttCount = 1...0xffff
+    static let mqttAliases = 0...0xffff
+    static let mqttPacket = 1024...256 << 20
     static let replaceAfter = TimeSpan.seconds(1)...TimeSpan.seconds(7 * 24 * 3600)
     /// In bytes; the gossip carries no more.
     static let rack = 64
@@ -92,7 +94,7 @@ extension ServeOption {
     ServeOption("http", "ADDRESS,…", .endpoints, default: "127.0.0.1:8080", "where HTTP, SSE and WebSocket are served"),
     ServeOption(
       "mqtt", "ADDRESS", .endpoint, default: "127.0.0.1:1883",
-      "where MQTT will be served; taken, but not served by this version; 'off' for never"),
+      "where MQTT is served; 'off' for nowhere; the default is left out where another program has it"),
     ServeOption(
       "cluster", "ADDRESS", .endpoint, default: "127.0.0.1:7400",
       "where other nodes are met, with --role, --join or --bootstrap-expect; 'off' for never"),
@@ -139,6 +141,19 @@ extension ServeOption {
       "max-connections", "COUNT", .number(Bounds.connections), default: "1000000",
       "connections at once; the system's limit of open files counts too"),
     ServeOption("max-message", "SIZE", .size(Bounds.messageBytes), default: "1MiB", "the largest message"),
+    ServeOption(
+      "mqtt-max-keepalive", "TIME", .duration(Bounds.keepAlive), default: "any",
+      "the longest keep-alive of an MQTT client; who asks for more, or none, is told this"),
+    ServeOption(
+      "mqtt-receive-maximum", "COUNT", .number(Bounds.mqttCount), default: "1024",
+      "messages of QoS 1 and 2 that an MQTT client may send before they are acknowledged"),
+    ServeOption("mqtt-max-packet", "SIZE", .size(Bounds.mqttPacket), default: "the largest message and 64KiB", "the largest MQTT packet"),
+    ServeOption(
+      "mqtt-max-inflight", "COUNT", .number(Bounds.mqttCount), default: "1024",
+      "messages of QoS 1 and 2 on their way to an MQTT client at once"),
+    ServeOption("mqtt-max-qos", "QOS", .number(0...2), default: "2", "the highest QoS of MQTT clients"),
+    ServeOption(
+      "mqtt-topic-alias-maximum", "COUNT", .number(Bounds.mqttAliases), default: "64", "topic aliases of an MQTT client, each way; 0 for none"),
     ServeOption("diagnostics", "", .flag, default: "off", "add /v1/echo, for conformance suites"),
     ServeOption(
       "log-format", "FORMAT", .choice(["text", "json"]), default: "text on a terminal, else json",
@@ -154,12 +169,6 @@ extension ServeOption {
     ServeOption("jwt-keys", "FILE", .text, default: "none", "the keys that sign tokens", needs: .credentials),
     ServeOption("password-file", "FILE", .text, default: "none", "names and passwords", needs: .credentials),
     ServeOption("acl-file", "FILE", .text, default: "none", "who may do what", needs: .credentials),
-    ServeOption("mqtt-max-keepalive", "TIME", .text, default: "", "MQTT limit", needs: .mqtt),
-    ServeOption("mqtt-receive-maximum", "COUNT", .text, default: "", "MQTT limit", needs: .mqtt),
-    ServeOption("mqtt-max-packet", "SIZE", .text, default: "", "MQTT limit", needs: .mqtt),
-    ServeOption("mqtt-max-inflight", "COUNT", .text, default: "", "MQTT limit", needs: .mqtt),
-    ServeOption("mqtt-max-qos", "QOS", .text, default: "", "MQTT limit", needs: .mqtt),
-    ServeOption("mqtt-topic-alias-maximum", "COUNT", .text, default: "", "MQTT limit", needs: .mqtt),
   ]
 
   /// `tidings serve`, as help shows it and arguments are read.

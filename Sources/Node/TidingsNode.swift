@@ -117,7 +117,7 @@ public enum TidingsNode {
     if plan.configuration.durability == .memory {
       log.warning("durability", "DURABILITY IS 'memory': acknowledged messages that the disk has not seen are lost when the machine loses power")
     }
-    for notice in plan.configuration.unservedNotices + plan.configuration.notices { log.info("notice", notice) }
+    for notice in plan.configuration.notices { log.info("notice", notice) }
   }
 
   // MARK: Signals and the end

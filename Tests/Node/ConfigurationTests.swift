@@ -1,4 +1,5 @@
 import Core
+import MQTT
 import Security
 import Testing
 
@@ -47,7 +48,8 @@ struct ConfigurationTests {
   @Test("every option can be said in each of the three places, and means the same")
   func everyOption() throws {
     let samples = [
-      "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "cluster": "127.0.0.1:3",
+      "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "mqtt-max-keepalive": "1h",
+      "mqtt-receive-maximum": "7", "mqtt-max-packet": "2MiB", "mqtt-max-inflight": "9", "mqtt-max-qos": "1", "mqtt-topic-alias-maximum": "5", "cluster": "127.0.0.1:3",
       "advertise": "10.0.0.1:4", "join": "a:1,b:2", "bootstrap-expect": "5", "replicas": "2", "cluster-secret-file": "s",
       "data": "d", "shards": "3", "retention": "1h,2MiB", "reactors": "5", "durability": "memory", "auth": "none", "origins": "*",
       "reader-buffer": "64KiB", "heartbeat": "5s", "drain-window": "0s", "replace-after": "90s", "rack": "b2", "max-connections": "7", "max-message": "2MiB",
@@ -163,11 +165,22 @@ struct ConfigurationTests {
     #expect(ConfigurationReader.fileName(arguments: none, environment: ["TIDINGS_CONFIG": ""]) == nil)
   }
 
-  @Test("what this version does not serve is taken and said")
-  func unserved() throws {
-    let configuration = try read(["--mqtt", "127.0.0.1:9151"])
-    #expect(configuration.unservedNotices == ["MQTT is not served by this version: nothing listens on 127.0.0.1:9151"])
-    #expect(try read().unservedNotices.isEmpty)
+  @Test("MQTT is served on its own port unless it is switched off, within the limits that were asked for")
+  func mqtt() throws {
+    let standard = try read()
+    #expect(standard.mqtt == Endpoint(host: "127.0.0.1", port: 1883) && !standard.mqttIsChosen)
+    let configuration = try read([
+      "--mqtt", "127.0.0.1:9151", "--mqtt-max-keepalive", "90s", "--mqtt-receive-maximum", "10", "--mqtt-max-packet", "64KiB",
+      "--mqtt-max-inflight", "20", "--mqtt-max-qos", "1", "--mqtt-topic-alias-maximum", "0",
+    ])
+    #expect(configuration.mqtt == Endpoint(host: "127.0.0.1", port: 9151) && configuration.mqttIsChosen)
+    let limits = configuration.mqttLimits
+    #expect(limits.maximumKeepAlive == 90 && limits.receiveMaximum == 10 && limits.maximumInFlight == 20 && limits.topicAliasMaximum == 0)
+    #expect(limits.maximumQoS == .atLeastOnce && configuration.mqttMaximumPacketBytes == 65536)
+    for words in [["--mqtt-max-qos", "3"], ["--mqtt-receive-maximum", "0"], ["--mqtt-max-keepalive", "20h"], ["--mqtt-max-packet", "1"]] {
+      #expect(throws: UsageError.self) { try read(words) }
+    }
+    #expect(try read(["--mqtt", "0.0.0.0:1883"]).exposureProblem?.problem.hasPrefix("--mqtt 0.0.0.0:1883 can be reached") == true)
   }
 
   @Test(

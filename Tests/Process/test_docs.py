@@ -20,6 +20,8 @@ from harness.websocket import WebSocket
 
 DOCS = ROOT / "docs"
 ADDRESS = "127.0.0.1:8080"  # as documents write it; the node that is asked listens elsewhere
+MQTT_PORT = "1883"  # the same
+STATEMENT = r"\[(MQTT-[0-9.]+-[0-9]+(?: of 3\.1\.1)?)\]"
 PATIENCE = 20  # seconds for what a command prints
 
 
@@ -93,10 +95,15 @@ class Document:
 
     def run(self):
         starts_its_own = any(re.search(r"tidings serve.*&", line) for block in self.blocks if block.kind == "console" for line in block.lines)
+        self.mqtt = None
+        speaks_mqtt = any(MQTT_PORT in line for block in self.blocks if block.kind == "console" or block.words for line in block.lines)
         needs_one = any(block.kind in ("console", "websocket") for block in self.blocks)
         try:
             if needs_one and not starts_its_own:
-                self.node = Node("--diagnostics", data=str(self.directory / "tidings-data")).start()
+                if speaks_mqtt:
+                    self.mqtt = str(free_port())
+                mqtt = ["--mqtt", f"127.0.0.1:{self.mqtt}"] if self.mqtt else []
+                self.node = Node("--diagnostics", *mqtt, data=str(self.directory / "tidings-data")).start()
             self.port = self.node.port if self.node else free_port()
             for block in self.blocks:
                 if block.kind == "websocket":
@@ -118,7 +125,8 @@ class Document:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def here(self, text):
-        return text.replace(ADDRESS, f"127.0.0.1:{self.port}")
+        text = text.replace(ADDRESS, f"127.0.0.1:{self.port}")
+        return re.sub(rf"\b{MQTT_PORT}\b", self.mqtt, text) if self.mqtt else text
 
     # -- Console
 
@@ -201,7 +209,7 @@ class DocumentationTests(unittest.TestCase):
         """The documents show WebSocket transcripts, and blocks are of known kinds"""
         kinds = {block.kind for path in DOCS.glob("*.md") for block in blocks(path)}
         self.assertIn("websocket", kinds)
-        self.assertLessEqual(kinds, {"", "console", "websocket", "sh", "python", "js", "html", "json", "json5", "nginx", "ini", "yaml", "text", "promql"})
+        self.assertLessEqual(kinds, {"", "console", "websocket", "sh", "python", "js", "cpp", "html", "json", "json5", "nginx", "ini", "yaml", "text", "promql"})
 
     def help(self, *words):
         return subprocess.run([BINARY, *words, "--help"], capture_output=True, text=True, check=True).stdout
@@ -279,6 +287,26 @@ class DocumentationTests(unittest.TestCase):
             stream.close()
         documented = set(re.findall(r"`(tidings_[a-z_]+)`", text))
         self.assertEqual(documented, told)
+
+    def test_conformance(self):
+        """Every statement of the MQTT specification that a test names is in mqtt-conformance.md with that test, and no other"""
+        named = {}
+        for path in sorted((ROOT / "Tests/MQTT").glob("*.swift")):
+            for sentence, function in re.findall(r'@Test\(\s*"((?:[^"\\]|\\.)*)".*?func (\w+)', path.read_text(), re.DOTALL):
+                for statement in re.findall(STATEMENT, sentence):
+                    named.setdefault(statement, set()).add(f"{path.stem}.{function}")
+        for path in sorted((ROOT / "Tests/Conformance").glob("test_mqtt_*.py")):
+            text = path.read_text()
+            for function, sentence in re.findall(r'def (test_\w+)\(self\):\n\s+"""(.*?)"""', text, re.DOTALL):
+                for statement in re.findall(STATEMENT, sentence):
+                    named.setdefault(statement, set()).add(f"{path.stem}.{function}")
+            for statement in re.findall(r'yield f?".*?", "([0-9.]+-[0-9]+)"', text):
+                named.setdefault(f"MQTT-{statement}", set()).add(f"{path.stem}.test_everything")
+        self.assertGreater(len(named), 100)
+        shown = {}
+        for statement, tests in re.findall(r"^\| (MQTT-[^|]+?) \|[^|]+\| ([^|]+) \|$", (DOCS / "mqtt-conformance.md").read_text(), re.MULTILINE):
+            shown[statement] = set(re.findall(r"`([^`]+)`", tests))
+        self.assertEqual(shown, named)
 
     def test_links(self):
         """Links between documents, and into the sources, lead somewhere"""

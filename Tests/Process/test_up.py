@@ -131,13 +131,13 @@ class UpTests(unittest.TestCase):
             finally:
                 end(following)
             self.assertEqual(processes_with(folder), [])
-            wrong = subprocess.run([UP, "--data", f"{folder}/data", "--http", f"127.0.0.1:{free_ports(10)}"], capture_output=True, text=True)
+            wrong = subprocess.run([UP, "--data", f"{folder}/data", "--http", f"127.0.0.1:{free_ports(12)}"], capture_output=True, text=True)
             self.assertEqual(wrong.returncode, 1)
             self.assertIn("holds the data of one node; run it with --single", wrong.stderr)
 
     def test_cluster(self):
         """cluster/up starts 3 brokers and 2 edges that are one cluster, outlives a broker, stops on Ctrl-C and starts again"""
-        first = free_ports(10)
+        first = free_ports(12)
         options = ["--data", None, "--http", f"127.0.0.1:{first}"]
         with tempfile.TemporaryDirectory(prefix="tidings-test-") as folder:
             options[1] = f"{folder}/data"

@@ -33,6 +33,10 @@ final class Audience {
   var waiters: [(connection: SlotKey, position: UInt64)] = []
   /// Readers that wait until every filter is live on every shard, or until new messages come.
   var readers: [SlotKey] = []
+  /// Readers at the end that are written to alone: woken by what they want, and by nothing else.
+  var parked: [SlotKey] = []
+  /// Where the parked stand once something they want has come; until then where the feeds stand.
+  var parkedAt: [Offset]?
   var stream = AudienceStream()
 
   /// The last record rendered for this audience, so that overlapping filters deliver once.
@@ -71,7 +75,7 @@ final class Audience {
     emptySince = now
   }
 
-  var isEmpty: Bool { members.isEmpty && waiters.isEmpty && readers.isEmpty }
+  var isEmpty: Bool { members.isEmpty && waiters.isEmpty && readers.isEmpty && parked.isEmpty }
 
   /// New bytes are in the stream: everyone is to be visited once more.
   func startPass() {
@@ -112,6 +116,13 @@ final class Audience {
     if let at = waiters.firstIndex(where: { $0.connection == waiter }) {
       waiters.swapAt(at, waiters.count - 1)
       waiters.removeLast()
+    }
+  }
+
+  func remove(parked reader: SlotKey) {
+    if let at = parked.firstIndex(of: reader) {
+      parked.swapAt(at, parked.count - 1)
+      parked.removeLast()
     }
   }
 

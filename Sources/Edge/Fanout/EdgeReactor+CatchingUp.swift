@@ -34,6 +34,7 @@ extension EdgeReactor {
   }
 
   private func releaseEveryone(of audience: Audience) {
+    unpark(audience)
     for key in audience.members.map(\.connection) { if let connection = connections[key] { fallBehind(connection) } }
     for key in audience.waiters.map(\.connection) {
       if let connection = connections[key], case .http(let session) = connection.role { waitIsOver(connection, session) }

@@ -12,6 +12,11 @@ enum EventFormat: UInt8, Hashable, CaseIterable {
   case webSocketDeflated
   /// A JSON object and a comma, to stand in an array: for readers that wait and poll.
   case json
+  /// A PUBLISH of QoS 0 that has nothing of the subscriber's own, in 3.1.1 and 5.0, on TCP and in WebSocket messages.
+  case mqtt3, mqtt5
+  case mqtt3Framed, mqtt5Framed
+  /// MQTT clients that are written to alone: no stream is made of it.
+  case mqttAlone
 
   var transport: Transport {
     switch self {
@@ -19,16 +24,20 @@ enum EventFormat: UInt8, Hashable, CaseIterable {
     case .ndjson: .ndjson
     case .webSocket, .webSocketDeflated: .webSocket
     case .json: .longPoll
+    case .mqtt3, .mqtt5, .mqtt3Framed, .mqtt5Framed, .mqttAlone: .mqtt
     }
   }
 
   /// Whether every message carries the reader's whole cursor, rather than its own position alone.
   var carriesCursor: Bool { self == .sse || self == .sseJSON }
+
+  /// Whether the server keeps an idle stream open; MQTT's clients do that themselves.
+  var beats: Bool { transport != .mqtt }
 }
 
 /// How a client is connected, as status and metrics name it.
 public enum Transport: Int, CaseIterable, Sendable {
-  case http, sse, ndjson, webSocket, longPoll
+  case http, sse, ndjson, webSocket, longPoll, mqtt
 
   public var name: StaticString {
     switch self {
@@ -37,6 +46,7 @@ public enum Transport: Int, CaseIterable, Sendable {
     case .ndjson: "ndjson"
     case .webSocket: "websocket"
     case .longPoll: "longpoll"
+    case .mqtt: "mqtt"
     }
   }
 }

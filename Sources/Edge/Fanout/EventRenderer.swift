@@ -1,5 +1,6 @@
 internal import Core
 internal import JSON
+internal import MQTT
 internal import SSE
 internal import WebSocket
 
@@ -14,6 +15,9 @@ final class EventRenderer {
   private let cursorPrefix: Bytes
   private let deflater = Deflater()
   private var json = ByteBuffer(capacity: 1024)
+  /// Of one PUBLISH, and one PUBLISH, while it is put together.
+  var properties = ByteBuffer(capacity: 256)
+  var packet = ByteBuffer(capacity: 1024)
 
   init(cluster: ClusterID) {
     var buffer = ByteBuffer(capacity: 16)
@@ -44,7 +48,7 @@ final class EventRenderer {
   // MARK: Events
 
   /// Everything of a message but the id that some formats put before it.
-  func appendBody(_ record: RecordView, _ shard: ShardID, as format: EventFormat, retained: Bool = false, into buffer: inout ByteBuffer) {
+  func appendBody(_ record: RecordView, _ shard: ShardID, as format: EventFormat, wall: WallTime, retained: Bool = false, into buffer: inout ByteBuffer) {
     switch format {
     case .sse:
       appendServerSentBody(record, into: &buffer)
@@ -67,6 +71,11 @@ final class EventRenderer {
       json.removeAll()
       appendJSON(record, shard, operation: true, retained: retained, into: &json)
       json.withUnsafeBytes { appendDeflatedFrame(of: $0, into: &buffer) }
+    case .mqtt3: appendMQTT(record, .v311, wall: wall, into: &buffer)
+    case .mqtt5: appendMQTT(record, .v5, wall: wall, into: &buffer)
+    case .mqtt3Framed: appendFramedMQTT(record, .v311, wall: wall, into: &buffer)
+    case .mqtt5Framed: appendFramedMQTT(record, .v5, wall: wall, into: &buffer)
+    case .mqttAlone: preconditionFailure("a client that is written to alone is not written to with all")
     }
   }
 
@@ -193,6 +202,7 @@ final class EventRenderer {
       json.removeAll()
       appendGap(gap, operation: true, into: &json)
       json.withUnsafeBytes { WebSocketEncoder.append(.text, $0, into: &buffer) }
+    case .mqtt3, .mqtt5, .mqtt3Framed, .mqtt5Framed, .mqttAlone: preconditionFailure("an MQTT client's channel tells of gaps")
     }
   }
 
@@ -208,7 +218,7 @@ final class EventRenderer {
     case .webSocket, .webSocketDeflated:
       WebSocketEncoder.append(header: .ping, payloadCount: 0, into: &buffer)
       if moved { appendCursorOperation(shards, offsets, into: &buffer) }
-    case .json:
+    case .json, .mqtt3, .mqtt5, .mqtt3Framed, .mqtt5Framed, .mqttAlone:
       break
     }
   }

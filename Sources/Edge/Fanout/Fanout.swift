@@ -170,14 +170,15 @@ final class Fanout {
     for index in matched {
       guard let audience = audiences[Int(index)], audience.lastRecord != recordNumber else { continue }
       audience.lastRecord = recordNumber
-      if audience.members.isEmpty, audience.waiters.isEmpty { continue }
       let place = Int(audience.places[shard.index])
+      if !audience.parked.isEmpty { wake(audience, place, before) }
+      if audience.members.isEmpty, audience.waiters.isEmpty { continue }
       if audience.stream.isEmpty {
         var base = cursor(of: audience)
         base[place] = before
         audience.stream.begin(at: base)
       }
-      append(record, shard, to: audience)
+      append(record, shard, to: audience, wallTime)
       audience.stream.mark(shard: place, offset: record.offset)
       if !audience.waiters.isEmpty, !audience.isAnswerable {
         audience.isAnswerable = true
@@ -198,7 +199,20 @@ final class Fanout {
     }
   }
 
-  private func append(_ record: RecordView, _ shard: ShardID, to audience: Audience) {
+  /// The parked have everything up to here, and this is the first that they want.
+  private func wake(_ audience: Audience, _ place: Int, _ before: Offset) {
+    if audience.parkedAt == nil {
+      var cursor = cursor(of: audience)
+      cursor[place] = before
+      audience.parkedAt = cursor
+    }
+    if !audience.isWoken {
+      audience.isWoken = true
+      woken.append(audience)
+    }
+  }
+
+  private func append(_ record: RecordView, _ shard: ShardID, to audience: Audience, _ wallTime: WallTime) {
     let format = audience.key.format
     let slot = Int(format.rawValue)
     if rendered[slot].number != recordNumber { rendered[slot] = RenderedRecord(number: recordNumber, body: rendered[slot].body, whole: nil) }
@@ -220,7 +234,7 @@ final class Fanout {
     scratch.removeAll()
     if format.carriesCursor { renderer.appendID(audience.shards, cursor(of: audience), into: &scratch) }
     let idCount = scratch.count
-    renderer.appendBody(record, shard, as: format, into: &scratch)
+    renderer.appendBody(record, shard, as: format, wall: wallTime, into: &scratch)
     counters.renderings += 1
     let whole = scratch.withUnsafeBytes { arenas[slot].place($0) }
     rendered[slot].body = RenderArena.Piece(start: whole.start + idCount, count: whole.count - idCount, chunk: whole.chunk)

@@ -9,7 +9,7 @@ extension EdgeReactor {
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: HTTPSession) {
     if connection.input.isEmpty {
       let consumed = decode(UnsafeRawBufferPointer(bytes).bytes, connection, session)
-      guard keepsInput(connection) else { return }
+      guard connection.readsOn else { return }
       if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
     } else {
       // Taken out while it is read: a handler may end or change the connection.
@@ -17,7 +17,7 @@ extension EdgeReactor {
       swap(&input, &connection.input)
       input.append(UnsafeRawBufferPointer(bytes))
       let consumed = decode(input.bytes, connection, session)
-      guard keepsInput(connection) else { return }
+      guard connection.readsOn else { return }
       if consumed < input.count {
         input.removeFirst(consumed)
         swap(&input, &connection.input)
@@ -28,14 +28,6 @@ extension EdgeReactor {
       session.unfinishedSince = nil
     } else if !isHeldBack(connection) {
       watchTheClock(connection, session)
-    }
-  }
-
-  /// Whether what lies behind a request belongs to someone: to the next request, or to the WebSocket it asked for.
-  private func keepsInput(_ connection: Connection) -> Bool {
-    switch connection.role {
-    case .http, .webSocket: !connection.isClosed
-    case .following, .finishing: false
     }
   }
 
@@ -165,8 +157,9 @@ extension EdgeReactor {
     case .eventsQuery: readEvents(connection, session, manner, body: Bytes(copying: body))
     case .history: history(connection, session, manner)
     case .presence: askPresence(connection, session, manner)
-    case .webSocket: upgrade(connection, session, manner, echo: false)
-    case .echoSocket: upgrade(connection, session, manner, echo: true)
+    case .webSocket: upgrade(connection, session, manner, to: .tidings)
+    case .mqttSocket: upgrade(connection, session, manner, to: .mqtt)
+    case .echoSocket: upgrade(connection, session, manner, to: .echo)
     case .consumers: listConsumers(connection, session, manner)
     case .consumer(let name): consumer(connection, session, manner, name)
     case .acknowledge(let name): acknowledge(connection, session, manner, name, body: body)

@@ -88,7 +88,8 @@ extension EdgeReactor {
   /// Encodes the message, once for all that happens to it from here on, into its shard's batch of this turn.
   func enqueue(
     _ draft: RecordDraft, topic: UnsafeRawBufferPointer, type: UnsafeRawBufferPointer, contentType: UnsafeRawBufferPointer,
-    key: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer, _ entry: PublishEntry
+    key: UnsafeRawBufferPointer, properties: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+    payload: UnsafeRawBufferPointer, _ entry: PublishEntry
   ) {
     let shard = Topic.shard(of: topic, among: settings.shardCount).index
     let batch: PublishBatch
@@ -99,15 +100,14 @@ extension EdgeReactor {
       batches[shard] = batch
     }
     let before = batch.records.count
-    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
     if key.isEmpty, retryKey != nil {
       retryKey!.withNext {
         draft.encode(
-          topic: topic, type: type, contentType: contentType, key: $0, properties: nothing, payload: payload, into: &batch.records)
+          topic: topic, type: type, contentType: contentType, key: $0, properties: properties, payload: payload, into: &batch.records)
       }
     } else {
       draft.encode(
-        topic: topic, type: type, contentType: contentType, key: key, properties: nothing, payload: payload, into: &batch.records)
+        topic: topic, type: type, contentType: contentType, key: key, properties: properties, payload: payload, into: &batch.records)
     }
     var entry = entry
     entry.length = batch.records.count - before
@@ -127,6 +127,7 @@ extension EdgeReactor {
     if case .webSocket(let session) = connection.role {
       return answerPublish(connection, session, parts.sequence, shard, result.outcome)
     }
+    if case .mqtt(let session) = connection.role { return answerPublish(connection, session, parts.sequence, result.outcome) }
     guard case .http(let session) = connection.role, let index = session.pendingIndex(parts.sequence) else { return }
     let topic = session.pending[index].topic
     switch result.outcome {

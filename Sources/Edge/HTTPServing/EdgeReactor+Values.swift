@@ -127,7 +127,7 @@ extension EdgeReactor {
       for record in records {
         record.withUnsafeBytes { bytes in
           let view = RecordView(trusting: bytes.baseAddress.unsafelyUnwrapped)
-          fanout.renderer.appendBody(view, shard, as: .json, into: &body)
+          fanout.renderer.appendBody(view, shard, as: .json, wall: loop.wallTime, into: &body)
           oldest = view
         }
       }

@@ -13,6 +13,7 @@ enum Route: Equatable {
   case history
   case presence
   case webSocket
+  case mqttSocket
   case consumers
   case consumer(String)
   case acknowledge(String)
@@ -67,6 +68,7 @@ extension Route {
     case "/v1/history": return get(.history)
     case "/v1/presence": return get(.presence)
     case "/v1/ws": return only("GET") { $0 == .get ? .webSocket : nil }
+    case "/mqtt": return only("GET") { $0 == .get ? .mqttSocket : nil }
     case "/v1/consumers": return get(.consumers)
     case "/v1/cluster": return get(.cluster)
     case "/v1/cluster/events": return get(.clusterEvents)
@@ -113,7 +115,7 @@ extension Route {
   /// Whether what is asked for has no end of its own.
   var isLasting: Bool {
     switch self {
-    case .events, .eventsQuery, .clusterEvents, .webSocket, .echoSocket: true
+    case .events, .eventsQuery, .clusterEvents, .webSocket, .mqttSocket, .echoSocket: true
     default: false
     }
   }
@@ -121,7 +123,7 @@ extension Route {
   /// Whether only a member of a cluster can answer.
   var needsTheCluster: Bool {
     switch self {
-    case .publish, .currentValue, .clear, .batch, .events, .eventsQuery, .history, .presence, .webSocket, .consumers, .consumer, .acknowledge: true
+    case .publish, .currentValue, .clear, .batch, .events, .eventsQuery, .history, .presence, .webSocket, .mqttSocket, .consumers, .consumer, .acknowledge: true
     default: false
     }
   }

@@ -230,7 +230,7 @@ extension EdgeReactor {
       connection.output.own.append(members)
       connection.output.own.append(format == .ndjson ? "}}\n" : "}\n\n")
       list(connection)
-    case .http, .finishing: break
+    case .http, .mqtt, .finishing: break
     }
   }
 

@@ -1,5 +1,6 @@
 internal import Core
 internal import Feeds
+internal import MQTT
 internal import Reactor
 internal import WebSocket
 
@@ -20,12 +21,13 @@ extension EdgeReactor {
       appendToAnswer(record, shard, retained: false, reader)
       counters.catchUpEvents[(waits ? Transport.longPoll : .http).rawValue] += 1
     case .follow(let format):
+      if case .mqtt(let session) = connection.role { return deliver(record, shard, isCurrent: false, to: session, connection) }
       if format.carriesCursor {
         reader.move(lane, to: record.offset)
         let shards = reader.shards
         fanout.renderer.appendID(shards, reader.offsets(of: shards), into: &connection.output.own)
       }
-      fanout.renderer.appendBody(record, shard, as: format, into: &connection.output.own)
+      fanout.renderer.appendBody(record, shard, as: format, wall: loop.wallTime, into: &connection.output.own)
       list(connection)
       counters.catchUpEvents[format.transport.rawValue] += 1
     }
@@ -39,13 +41,14 @@ extension EdgeReactor {
     case .answer:
       appendToAnswer(record, shard, retained: true, reader)
     case .follow(let format):
-      fanout.renderer.appendBody(record, shard, as: format, retained: true, into: &connection.output.own)
+      if case .mqtt(let session) = connection.role { return deliverCurrent(record, shard, to: session, connection) }
+      fanout.renderer.appendBody(record, shard, as: format, wall: loop.wallTime, retained: true, into: &connection.output.own)
       list(connection)
     }
   }
 
   private func appendToAnswer(_ record: RecordView, _ shard: ShardID, retained: Bool, _ reader: Reader) {
-    fanout.renderer.appendBody(record, shard, as: .json, retained: retained, into: &reader.events)
+    fanout.renderer.appendBody(record, shard, as: .json, wall: loop.wallTime, retained: retained, into: &reader.events)
     reader.eventCount += 1
   }
 
@@ -82,6 +85,7 @@ extension EdgeReactor {
       }
       reader.gap = gap
     case .follow(let format):
+      if case .mqtt(let session) = connection.role { return tellMQTT(gap, connection, session) }
       gap.subscription = reader.legs[leg].subscription
       let shards = reader.shards
       fanout.renderer.appendGapEvent(gap, as: format, shards: shards, offsets: reader.offsets(of: shards), into: &connection.output.own)
@@ -93,6 +97,7 @@ extension EdgeReactor {
   @discardableResult func announce(_ reader: Reader, on connection: Connection) -> Bool {
     guard case .follow(let format) = reader.goal else { return false }
     if case .webSocket = connection.role { return announceSubscriptions(reader, connection) }
+    if case .mqtt(let session) = connection.role { return announceSubscribes(reader, connection, session) }
     guard !reader.toldStart, reader.hasPlaces else { return false }
     reader.toldStart = true
     if format.carriesCursor {
@@ -111,6 +116,9 @@ extension EdgeReactor {
       connection.reader = nil
       then(self, connection, .failure(refusal))
     case .follow:
+      if case .mqtt(let session) = connection.role {
+        return readAgain(connection, session, refusal)
+      }
       if case .webSocket = connection.role {
         sendError(connection, OperationError(code: refusal.code, detail: problem(of: refusal).detail))
         WebSocketEncoder.append(

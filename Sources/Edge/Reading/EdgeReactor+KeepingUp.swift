@@ -15,6 +15,7 @@ extension EdgeReactor {
     connection.memberIndex = audience.join(connection.key, descriptor: connection.descriptor.rawValue, stalled: isHeld)
     if let consumer = reader.consumer { bindConsumer(consumer, to: connection) }
     if isHeld { list(connection) }
+    if case .mqtt(let session) = connection.role { session.legs = [Reader.Leg(merging: reader.legs)] }
     if case .webSocket(let session) = connection.role {
       session.keepLegs(of: reader)
       if session.legs.contains(where: { $0.consumer?.acknowledgesItself == true }) { listAsConsumer(connection) }
@@ -65,8 +66,8 @@ extension EdgeReactor {
     let hasAll = audience.stream.isEmpty || member.position == audience.stream.end
     let cursor = hasAll ? fanout.cursor(of: audience) : audience.stream.cursor(at: member.position)
     var legs: [Reader.Leg]
-    if case .webSocket(let session) = connection.role {
-      legs = session.legs
+    if let followed = connection.role.legs {
+      legs = followed
       for index in legs.indices { legs[index].stand(at: cursor, of: audience) }
     } else {
       let places = audience.shards.indices.map { index in
@@ -81,6 +82,17 @@ extension EdgeReactor {
     leaveAudience(connection)
     reader.consumer = takeConsumer(from: connection)
     begin(reader, on: connection, format: audience.key.format)
+  }
+
+  /// What a socket follows, and how far its audience's stream has been taken.
+  func standing(_ legs: [Reader.Leg], _ connection: Connection) -> [Reader.Leg] {
+    guard let audience = connection.audience else { return legs }
+    let member = audience.members[connection.memberIndex]
+    let hasAll = audience.stream.isEmpty || member.position == audience.stream.end
+    let offsets = hasAll ? fanout.cursor(of: audience) : audience.stream.cursor(at: member.position)
+    var legs = legs
+    for index in legs.indices where legs[index].isAnnounced { legs[index].stand(at: offsets, of: audience) }
+    return legs
   }
 
   // MARK: Audiences over time
@@ -104,7 +116,7 @@ extension EdgeReactor {
         continue
       }
       audience.emptySince = nil
-      if !audience.members.isEmpty, now - audience.lastSent >= settings.heartbeat { fanout.beat(audience, now: now) }
+      if !audience.members.isEmpty, audience.key.format.beats, now - audience.lastSent >= settings.heartbeat { fanout.beat(audience, now: now) }
     }
     sharedReads.forget(at: now)
     acknowledgeConsumers()

@@ -47,6 +47,7 @@ extension EdgeReactor {
       let audience = fanout.audience(Audience.Key(format: format, filters: followed), now: now)
       audience.emptySince = nil
       fanout.await(audience, connection.key)
+      reader.isAwaited = true
       reader.audience = audience
     case .answer, .value, .locate:
       break
@@ -56,6 +57,7 @@ extension EdgeReactor {
 
   func release(_ reader: Reader, of connection: Connection) {
     reader.audience?.remove(reader: connection.key)
+    reader.audience?.remove(parked: connection.key)
     reader.audience = nil
   }
 
@@ -69,6 +71,7 @@ extension EdgeReactor {
     while let audience = fanout.woken.popLast() {
       audience.isWoken = false
       pumpable.append(contentsOf: audience.readers)
+      if audience.parkedAt != nil { unpark(audience) }
     }
     while index < pumpable.count {
       if let connection = connections[pumpable[index]], let reader = connection.reader, !connection.isClosed {
@@ -94,11 +97,17 @@ extension EdgeReactor {
   /// Takes the reader as far as it gets without waiting: through recent pushes, to a question, or to its goal.
   func pump(_ reader: Reader, of connection: Connection) {
     // Whoever's socket takes nothing is not read for: it keeps its place, and goes on when the socket drains.
-    guard reader.question == nil, !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
+    guard reader.question == nil, !reader.isParked, !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow else { return }
+    if case .mqtt(let session) = connection.role {
+      guard session.readsAgainAt == nil, drainBacklog(connection, session) else { return }
+    }
     let isLive = reader.audience.map { fanout.isLive($0) } ?? false
     if askNextStart(reader, of: connection) { return }
     announce(reader, on: connection)
-    guard readOn(reader, isLive: isLive, of: connection) else { return }
+    guard readOn(reader, isLive: isLive, of: connection) else {
+      if reader.isAtHome { awaitFeed(reader, connection) }
+      return
+    }
     announce(reader, on: connection)
     switch reader.goal {
     case .value: break
@@ -106,6 +115,7 @@ extension EdgeReactor {
       connection.reader = nil
       let places = reader.legs[0].places
       then(self, connection, .success(Cursor(cluster: settings.cluster, positions: places.map { Position($0.shard, $0.offset) })))
+    case .follow(.mqttAlone): park(reader, connection)
     case .follow: join(reader, connection)
     case .answer(_, let waits):
       if reader.eventCount > 0 || reader.gap != nil || !waits { answer(reader, of: connection) } else { wait(reader, connection) }

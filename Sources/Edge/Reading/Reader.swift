@@ -90,6 +90,12 @@ final class Reader {
   var question: (sequence: UInt32, lane: Lane, isProbe: Bool)?
   /// A durable consumer whose cursor follows this reader.
   var consumer: ConsumerBinding?
+  /// At the end, and written to alone: its audience knows where it stands.
+  var isParked = false
+  /// It has been parked, and its audience wakes it when something comes.
+  var isAtHome = false
+  /// Its audience tells it of whatever moves on its shards.
+  var isAwaited = false
   /// Whether the stream has told its starting cursor.
   var toldStart = false
   /// Messages may have been skipped because they are no longer there: told once each.
@@ -106,6 +112,8 @@ final class Reader {
   }
 
   var filters: [Filter] { legs.flatMap(\.filters) }
+
+  var format: EventFormat? { if case .follow(let format) = goal { format } else { nil } }
 
   /// The shards of every leg, each once, in order.
   var shards: [ShardID] {

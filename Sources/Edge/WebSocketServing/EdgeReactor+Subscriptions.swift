@@ -99,11 +99,8 @@ extension EdgeReactor {
 
   /// Leaves the audience; every subscription that stands remembers its place there.
   private func rest(_ connection: Connection, _ session: WebSocketSession) {
-    guard let audience = connection.audience else { return }
-    let member = audience.members[connection.memberIndex]
-    let offsets =
-      audience.stream.isEmpty || member.position == audience.stream.end ? fanout.cursor(of: audience) : audience.stream.cursor(at: member.position)
-    for index in session.legs.indices where session.legs[index].isAnnounced { session.legs[index].stand(at: offsets, of: audience) }
+    guard connection.audience != nil else { return }
+    session.legs = standing(session.legs, connection)
     leaveAudience(connection)
   }
 

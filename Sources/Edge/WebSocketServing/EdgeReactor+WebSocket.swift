@@ -2,6 +2,7 @@ internal import Core
 internal import Feeds
 internal import HTTP
 internal import JSON
+internal import MQTT
 internal import Reactor
 internal import WebSocket
 
@@ -18,9 +19,9 @@ extension EdgeReactor {
 
   // MARK: Opening
 
-  func upgrade(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner, echo: Bool) {
+  func upgrade(_ connection: Connection, _ session: HTTPSession, _ manner: AnswerManner, to use: SocketUse) {
     let span = session.headSpan
-    var handshake = WebSocketHandshake(protocols: echo ? [] : ["tidings.v1"], allowsCompression: true)
+    var handshake = WebSocketHandshake(protocols: use.protocols, allowsCompression: use != .mqtt)
     session.headBytes.withUnsafeBytes { bytes in
       for field in session.head.fields.lines {
         handshake.note(name: UnsafeRawBufferPointer(rebasing: bytes[field.name]), value: UnsafeRawBufferPointer(rebasing: bytes[field.value]))
@@ -29,12 +30,11 @@ extension EdgeReactor {
     do throws(WebSocketRefusal) {
       guard session.head.minorVersion >= 1 else { throw .upgradeMissing }
       let acceptance = try handshake.answer()
-      if !echo, session.head.fields.contains(.secWebSocketProtocol), acceptance.protocolIndex == nil {
-        return answerProblem(
-          connection, session, expect(session, manner), Problem(.badRequest, "This WebSocket speaks the subprotocol tidings.v1; offer it, or none."))
+      if let problem = use.problem(offered: session.head.fields.contains(.secWebSocketProtocol), taken: acceptance.protocolIndex != nil) {
+        return answerProblem(connection, session, expect(session, manner), problem)
       }
       var parameters = ReadParameters()
-      if !echo, let problem = parameters.takeQuery(session.head.query, in: span) {
+      if use != .echo, let problem = parameters.takeQuery(session.head.query, in: span) {
         return answerProblem(connection, session, expect(session, manner), problem)
       }
       if !parameters.presence.isEmpty {
@@ -43,6 +43,9 @@ extension EdgeReactor {
       HTTPResponseEncoder.start(.switchingProtocols, into: &connection.output.own)
       handshake.append(fieldsOf: acceptance, into: &connection.output.own)
       HTTPResponseEncoder.end(into: &connection.output.own)
+      list(connection)
+      if use == .mqtt { return makeMQTT(connection, framing: MQTTFraming(maximumMessage: settings.mqtt.maximumPacketSize)) }
+      let echo = use == .echo
       let socket = WebSocketSession(
         // A window smaller than everyone's would need a compression of its own; such a client gets plain frames.
         isCompressed: acceptance.compression?.serverWindowBits == 15, allowsCompression: acceptance.compression != nil, isEcho: echo,
@@ -51,7 +54,6 @@ extension EdgeReactor {
       clearTimer(connection)
       if !echo { setTimer(connection, after: settings.heartbeat) }
       if !echo { welcome(connection) }
-      list(connection)
     } catch {
       let sequence = expect(session, AnswerManner(connection: .close, isHead: false, origin: manner.origin))
       complete(connection, session, sequence) { manner, buffer in
@@ -81,21 +83,7 @@ extension EdgeReactor {
   // MARK: Frames in
 
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: WebSocketSession) {
-    if connection.input.isEmpty {
-      let consumed = take(bytes, connection, session)
-      guard !connection.isClosed, case .webSocket = connection.role else { return }
-      if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
-    } else {
-      var input = ByteBuffer()
-      swap(&input, &connection.input)
-      input.append(UnsafeRawBufferPointer(bytes))
-      let consumed = input.withUnsafeMutableBytes { take($0, connection, session) }
-      guard !connection.isClosed, case .webSocket = connection.role else { return }
-      if consumed < input.count {
-        input.removeFirst(consumed)
-        swap(&input, &connection.input)
-      }
-    }
+    feed(bytes, to: connection) { take($0, connection, session) }
   }
 
   private func take(_ bytes: UnsafeMutableRawBufferPointer, _ connection: Connection, _ session: WebSocketSession) -> Int {
@@ -207,6 +195,31 @@ extension EdgeReactor {
     case .refused(let refusal):
       let problem = problem(of: refusal)
       sendError(connection, OperationError(code: refusal.code, detail: problem.detail), reference: reference)
+    }
+  }
+}
+
+/// What a WebSocket is asked for.
+enum SocketUse {
+  case tidings
+  case mqtt
+  case echo
+
+  var protocols: [StaticString] {
+    switch self {
+    case .tidings: ["tidings.v1"]
+    case .mqtt: ["mqtt", "mqttv3.1"]
+    case .echo: []
+    }
+  }
+
+  /// What is wrong with the subprotocols that were offered, if anything is.
+  func problem(offered: Bool, taken: Bool) -> Problem? {
+    switch self {
+    case .tidings: offered && !taken ? Problem(.badRequest, "This WebSocket speaks the subprotocol tidings.v1; offer it, or none.") : nil
+    // [MQTT-6.0.0-3].
+    case .mqtt: taken ? nil : Problem(.badRequest, "This WebSocket speaks MQTT; offer the subprotocol mqtt.")
+    case .echo: nil
     }
   }
 }

@@ -39,7 +39,7 @@ struct MetricsPage {
     writer.write(.counter("tidings_connections_refused_total", "Connections refused because of --max-connections or want of descriptors."), sum { $0.edge.counters.refused + $0.loop.refused })
     writer.write(.counter("tidings_accept_pauses_total", "Times accepting paused because no descriptor was free."), sum { $0.loop.acceptPauses })
     writer.write(.counter("tidings_http_requests_total", "Requests whose head and body arrived whole."), sum { $0.edge.counters.requests })
-    writer.write(.counter("tidings_protocol_errors_total", "Peers that broke HTTP or WebSocket."), sum { $0.edge.counters.protocolErrors })
+    writer.write(.counter("tidings_protocol_errors_total", "Peers that broke HTTP, WebSocket or MQTT."), sum { $0.edge.counters.protocolErrors })
   }
 
   private func traffic(_ writer: inout MetricsWriter) {

@@ -118,13 +118,19 @@ final class NodePlan: Sendable {
   }
 }
 
+/// Where clients are let in, and what they speak there.
+struct ClientListener: Sendable {
+  let listener: TCPListener
+  let speaksMQTT: Bool
+}
+
 /// Listeners claimed before the reactors exist, each taken by its own.
 final class ListenerShelf: Sendable {
-  private let perReactor: Mutex<[[TCPListener]]>
+  private let perReactor: Mutex<[[ClientListener]]>
 
-  init(_ perReactor: [[TCPListener]]) { self.perReactor = Mutex(perReactor) }
+  init(_ perReactor: [[ClientListener]]) { self.perReactor = Mutex(perReactor) }
 
-  func take(_ reactor: Int) -> [TCPListener] {
+  func take(_ reactor: Int) -> [ClientListener] {
     perReactor.withLock { shelves in
       guard reactor < shelves.count else { return [] }
       defer { shelves[reactor] = [] }

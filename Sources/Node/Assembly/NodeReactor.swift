@@ -16,6 +16,8 @@ enum NodeMail: Sendable {
   case peer(NodeID, isThere: Bool)
   /// So many milliseconds are to be added to what this machine's clock says.
   case correctClock(by: Int64)
+  /// An MQTT client of this name has come to another reactor.
+  case mqttClientCame(Bytes, arrival: UInt64)
   /// For another node, by way of the first reactor.
   case toPeer(NodeID, [NodeMessage])
   /// For a reactor of another node, by way of the first.
@@ -205,8 +207,9 @@ final class NodeReactor: ReactorApplication {
   private func accept(_ listener: Int) {
     guard listener < acceptors.count, !isClosing else { return }
     let key = TimerKey(PollToken(kind: Self.listenerTimer, SlotKey(index: UInt32(listener), generation: 0)).rawValue)
+    let speaksMQTT = acceptors[listener].speaksMQTT
     let outcome = loop.accept(&acceptors[listener].acceptor, resumeKey: key) { descriptor, address in
-      edge.accepted(descriptor, isFromLoopback: address.isLoopback)
+      edge.accepted(descriptor, isFromLoopback: address.isLoopback, speaksMQTT: speaksMQTT)
     }
     if case .paused(let error) = outcome {
       plan.log.warning(
@@ -278,6 +281,7 @@ final class NodeReactor: ReactorApplication {
     case .edge(let replies): toLocalEdge.append(contentsOf: replies)
     case .routed(let replies, let node): routing?.receive(replies, from: node, at: loop.now)
     case .peer(let node, let isThere): peer(node, isThere)
+    case .mqttClientCame(let identifier, let arrival): edge.takeOver(identifier, by: arrival)
     case .correctClock(let milliseconds): loop.correctClock(by: milliseconds)
     case .toPeer(let node, let messages): for message in messages { desk?.send(message, to: node) }
     case .toRemoteEdge(let edge, let replies): desk?.answer(replies, to: edge)

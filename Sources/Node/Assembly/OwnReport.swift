@@ -117,7 +117,6 @@ struct OwnReport {
     json.name("connections", into: &buffer)
     json.beginObject(into: &buffer)
     for transport in Transport.allCases { json.member(transport.name, connections[transport.rawValue], into: &buffer) }
-    json.member("mqtt", 0, into: &buffer)
     json.member("total", connections.reduce(0, +), into: &buffer)
     json.endObject(into: &buffer)
     json.member("behind", report.behind, into: &buffer)

@@ -56,7 +56,7 @@ class ClusterNode(Node):
         joins = ["--join", ",".join(self.join)] if self.join else []
         return [
             *self.prefix, str(BINARY), "serve", "--role", self.role, "--node", self.name, "--http", self.address, "--cluster", self.cluster_address,
-            "--mqtt", "off", "--heartbeat", "2s", "--log-format", "text", *own, *joins, *self.options,
+            *(() if "--mqtt" in self.options else ("--mqtt", "off")), "--heartbeat", "2s", "--log-format", "text", *own, *joins, *self.options,
         ]
 
     @property

@@ -53,7 +53,8 @@ class Node:
         return f"http://{self.address}"
 
     def command(self):
-        return [str(BINARY), "serve", "--data", self.data, "--http", self.address, *self.options]
+        mqtt = [] if "--mqtt" in self.options else ["--mqtt", "off"]
+        return [str(BINARY), "serve", "--data", self.data, "--http", self.address, *mqtt, *self.options]
 
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:

@@ -1,0 +1,102 @@
+internal import Core
+internal import Feeds
+internal import MQTT
+internal import Reactor
+
+/// What MQTT clients are sent one by one: all who do not share a stream, and those who catch up with one.
+extension EdgeReactor {
+  /// False, and nothing sent, while the client's window is closed.
+  func deliver(_ record: RecordView, _ shard: ShardID, isCurrent: Bool, to session: MQTTSession, _ connection: Connection) -> Bool {
+    guard var delivery = session.delivery(of: record, isCurrent: isCurrent) else { return true }
+    if delivery.qos != .atMostOnce, session.channel.window == 0 { return false }
+    delivery.token = session.nextToken()
+    let slot = session.channel.version == .v5 ? 1 : 0
+    render(record, shard, slot)
+    let rendered = mqttRendered[slot]
+    let outcome = speak(connection, session) { channel, output in
+      rendered.bytes.withUnsafeBytes { channel.deliver(delivery, rendered.rendering, of: $0.bytes, into: &output) }
+    }
+    if outcome == .sent {
+      counters.catchUpEvents[Transport.mqtt.rawValue] += 1
+      // What it waited for since it had everything is what any follower waits.
+      if let reader = connection.reader, reader.isAtHome {
+        fanout.latencies[Int(EventFormat.mqttAlone.rawValue)].record(milliseconds: loop.wallTime.milliseconds - record.time.milliseconds, times: 1)
+      }
+    }
+    return outcome != .windowFull
+  }
+
+  /// Once for all who are sent the same one after another.
+  private func render(_ record: RecordView, _ shard: ShardID, _ slot: Int) {
+    let wall = loop.wallTime
+    if let known = mqttRendered[slot].of, known == (shard, record.offset, wall.milliseconds) { return }
+    mqttRendered[slot].bytes.removeAll()
+    mqttRendered[slot].rendering = fanout.renderer.appendMQTT(record, slot == 1 ? .v5 : .v311, wall: wall, into: &mqttRendered[slot].bytes)
+    mqttRendered[slot].of = (shard, record.offset, wall.milliseconds)
+  }
+
+  /// A topic's current value, for a subscription that has just begun.
+  func deliverCurrent(_ record: RecordView, _ shard: ShardID, to session: MQTTSession, _ connection: Connection) {
+    // One that was cleared is no value.
+    if record.flags.contains(.clear) { return }
+    guard session.backlog.isEmpty, deliver(record, shard, isCurrent: true, to: session, connection) else { return session.backlog.append(record) }
+  }
+
+  /// The client has acknowledged something: what waited for that goes on.
+  func windowOpens(_ connection: Connection, _ session: MQTTSession) {
+    guard let reader = connection.reader, !reader.isParked else { return }
+    makePumpable(connection)
+    loop.wakeImmediately()
+  }
+
+  /// Sends what waits in front of everything else. False while there is more.
+  func drainBacklog(_ connection: Connection, _ session: MQTTSession) -> Bool {
+    while let record = session.backlog.next {
+      let isSent = record.withUnsafeBytes { bytes in
+        let view = RecordView(trusting: bytes.baseAddress.unsafelyUnwrapped)
+        return deliver(view, Topic.shard(of: view.topic, among: settings.shardCount), isCurrent: true, to: session, connection)
+      }
+      guard isSent, connection.isMQTT else { return false }
+      session.backlog.removeFirst()
+    }
+    return true
+  }
+
+  /// A shard cannot be read. A client that were let go would lose its place, having no cursor: so it stays, and is read for
+  /// again, unless nothing will come of that.
+  func readAgain(_ connection: Connection, _ session: MQTTSession, _ refusal: Refusal) {
+    if refusal.isLasting {
+      return speak(connection, session) { $0.end(.unspecifiedError, "What is followed cannot be read.", at: now, into: &$1) }
+    }
+    session.readsAgainAt = now + settings.mqttReadAgain
+    careForDeadline(connection, session)
+  }
+
+  /// Messages are missing: told as a message of its own, never silently.
+  func tellMQTT(_ gap: Gap, _ connection: Connection, _ session: MQTTSession) {
+    scratch.removeAll()
+    fanout.renderer.appendGap(gap, operation: false, into: &scratch)
+    let version = session.channel.version ?? .v311
+    speak(connection, session) { _, output in
+      scratch.withUnsafeBytes { text in
+        let topic = Bytes(static: EventRenderer.gapTopic)
+        let properties = Bytes()
+        _ = MQTTPublishRendering.append(version, topic: topic.bytes, properties: properties.bytes, payload: text.bytes, into: &output.bytes)
+      }
+    }
+  }
+}
+
+/// One message as it was rendered last for clients that are written to alone.
+final class MQTTRendered {
+  var of: (shard: ShardID, offset: Offset, milliseconds: Int64)?
+  var bytes: ByteBuffer
+  var rendering: MQTTPublishRendering
+
+  init(_ version: MQTTVersion) {
+    let nothing = Bytes()
+    var bytes = ByteBuffer()
+    rendering = MQTTPublishRendering.append(version, topic: nothing.bytes, properties: nothing.bytes, payload: nothing.bytes, into: &bytes)
+    self.bytes = bytes
+  }
+}

@@ -1,0 +1,138 @@
+internal import Core
+internal import Feeds
+internal import HTTP
+internal import MQTT
+internal import Reactor
+internal import Security
+
+/// What MQTT clients publish.
+extension EdgeReactor {
+  func publish(_ request: MQTTPublishRequest, _ connection: Connection, _ session: MQTTSession) {
+    let facts = MQTTPublishFacts(request.userProperties)
+    if let (reason, text) = refusal(of: request, facts) {
+      counters.publishErrors += 1
+      return answer(request.ticket, .refused(reason, text), connection, session)
+    }
+    var draft = RecordDraft()
+    draft.publisher = session.publisher
+    if let seconds = request.messageExpiry { draft.timeToLiveMilliseconds = milliseconds(seconds) }
+    mark(&draft, isRetained: request.isRetained, request.payload, request.contentType)
+    var properties = facts.properties
+    if request.isPayloadText { properties.isPayloadText = true }
+    properties.responseTopic = request.responseTopic
+    properties.correlationData = request.correlationData
+    let sequence = nextSequence()
+    session.pendingPublishes.append(MQTTSession.PendingPublish(sequence: sequence, ticket: request.ticket))
+    enqueue(
+      draft, topic: request.topic, type: facts.type, contentType: request.contentType ?? Bytes(), key: facts.key, qos: request.qos, properties,
+      payload: request.payload, PublishEntry(ticket: TicketParts.make(connection.key, sequence), length: 0))
+  }
+
+  /// A client that went without taking its leave, or took it so.
+  func publish(_ will: MQTTWill, _ session: MQTTSession) {
+    guard will.topic.withUnsafeBytes({ !Topic.isSystem($0) && settings.permissions.allows(.publish, $0) }) else { return }
+    var facts = MQTTPublishFacts(will.properties)
+    var draft = RecordDraft()
+    draft.publisher = session.publisher
+    if let seconds = will.properties.messageExpiry { draft.timeToLiveMilliseconds = milliseconds(seconds) }
+    mark(&draft, isRetained: will.isRetained, will.payload, will.properties.contentType)
+    facts.properties.isPayloadText = will.properties.isPayloadText
+    facts.properties.responseTopic = will.properties.responseTopic
+    facts.properties.correlationData = will.properties.correlationData
+    enqueue(
+      draft, topic: will.topic, type: facts.type, contentType: will.properties.contentType ?? Bytes(), key: facts.key, qos: will.qos,
+      facts.properties, payload: will.payload, PublishEntry(ticket: Ticket(0), length: 0, wantsAnswer: false))
+    loop.wakeImmediately()
+  }
+
+  private func mark(_ draft: inout RecordDraft, isRetained: Bool, _ payload: Bytes, _ contentType: Bytes?) {
+    // An empty message that is retained clears the topic's current value ([MQTT-3.3.1-6]).
+    if isRetained { draft.flags.insert(payload.isEmpty ? .clear : .retain) }
+    let isJSON = contentType.map { MediaType.isJSON(0..<$0.count, in: $0.bytes) } ?? false
+    draft.flags.formUnion(payloadFlags(payload.bytes, isJSON: isJSON))
+  }
+
+  /// A message that is to be there for no time at all is gone before anybody looks.
+  private func milliseconds(_ seconds: UInt32) -> UInt32 {
+    seconds == 0 ? 1 : UInt32(clamping: min(UInt64(seconds) * 1000, UInt64(UInt32.max)))
+  }
+
+  private func enqueue(
+    _ draft: RecordDraft, topic: Bytes, type: Bytes, contentType: Bytes, key: Bytes, qos: MQTTQoS, _ properties: MQTTProperties, payload: Bytes,
+    _ entry: PublishEntry
+  ) {
+    scratch.removeAll()
+    MQTTRecordProperties.begin(qos, into: &scratch)
+    properties.append(into: &scratch)
+    scratch.withUnsafeBytes { properties in
+      topic.withUnsafeBytes { topic in
+        type.withUnsafeBytes { type in
+          contentType.withUnsafeBytes { contentType in
+            key.withUnsafeBytes { key in
+              payload.withUnsafeBytes { payload in
+                enqueue(draft, topic: topic, type: type, contentType: contentType, key: key, properties: properties, payload: payload, entry)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func refusal(of request: MQTTPublishRequest, _ facts: MQTTPublishFacts) -> (MQTTReasonCode, String)? {
+    if request.topic.withUnsafeBytes(Topic.isSystem) {
+      return (.topicNameInvalid, "Topics that begin with '$' belong to the system; publish under another name.")
+    }
+    guard request.topic.withUnsafeBytes({ settings.permissions.allows(.publish, $0) }) else {
+      return (.notAuthorized, "You may not publish to this topic.")
+    }
+    if request.payload.count > settings.maximumMessage {
+      return (.quotaExceeded, "A message has at most \(settings.maximumMessage) bytes.")
+    }
+    if facts.type.count > RequestLimits.typeLength || facts.key.count > RequestLimits.keyLength {
+      return (.implementationSpecificError, "tidings-event and tidings-key have at most \(RequestLimits.typeLength) bytes.")
+    }
+    if let contentType = request.contentType {
+      guard contentType.count <= RequestLimits.contentTypeLength else {
+        return (.implementationSpecificError, "A content type has at most \(RequestLimits.contentTypeLength) bytes.")
+      }
+    }
+    let size = facts.properties.encodedSize + (request.responseTopic?.count ?? 0) + (request.correlationData?.count ?? 0)
+    guard size + 16 <= MQTTRecordProperties.longest else {
+      return (.quotaExceeded, "The properties of a message have at most 65,519 bytes together.")
+    }
+    return nil
+  }
+
+  // MARK: Answers
+
+  /// The shard's word on one of the client's messages.
+  func answerPublish(_ connection: Connection, _ session: MQTTSession, _ sequence: UInt32, _ outcome: PublishResult.Outcome) {
+    guard let index = session.pendingPublishes.firstIndex(where: { $0.sequence == sequence }) else { return }
+    let ticket = session.pendingPublishes.remove(at: index).ticket
+    answer(ticket, MQTTPublishOutcome(outcome), connection, session)
+  }
+
+  private func answer(_ ticket: MQTTTicket, _ outcome: MQTTPublishOutcome, _ connection: Connection, _ session: MQTTSession) {
+    let wasPaused = session.channel.isPaused
+    speak(connection, session) { $0.published(ticket, outcome, at: now, into: &$1) }
+    guard wasPaused, connection.isMQTT, !session.channel.isPaused else { return }
+    // It has not been listened to, and so has no deadline yet.
+    careForDeadline(connection, session)
+    resumeReading(connection)
+  }
+}
+
+extension MQTTPublishOutcome {
+  init(_ outcome: PublishResult.Outcome) {
+    switch outcome {
+    case .accepted, .duplicate: self = .accepted
+    case .refused(let refusal):
+      switch refusal {
+      case .diskFull: self = .refused(.quotaExceeded, "The disk is full.")
+      case .damaged, .headMoved, .noSuchConsumer, .consumerDiffers: self = .refused(.unspecifiedError, "The message could not be kept.")
+      case .notLeader, .electing, .noQuorum, .unknownOutcome, .journalFailed, .overloaded: self = .later
+      }
+    }
+  }
+}

@@ -1,0 +1,129 @@
+internal import Core
+internal import Feeds
+internal import MQTT
+internal import WebSocket
+
+/// One MQTT client: its channel, what it follows, and the messages of its own that wait for their shards' word.
+final class MQTTSession {
+  struct Subscription {
+    var filter: Filter
+    var wish: MQTTSubscription
+    /// What the client calls it; nil if nothing.
+    var identifier: UInt32?
+  }
+
+  struct PendingPublish {
+    var sequence: UInt32
+    var ticket: MQTTTicket
+  }
+
+  /// A SUBSCRIBE that is answered when everything it asked for is live: what is published after the answer is delivered.
+  struct PendingSubscribe {
+    /// The subscription text of its legs.
+    var name: String
+    var ticket: MQTTTicket
+    var codes: [MQTTReasonCode]
+  }
+
+  var channel: MQTTChannel
+  /// What the client's bytes are wrapped in; nil on TCP.
+  let framing: MQTTFraming?
+  /// Stands in the client's records, so that it need not be sent its own.
+  let publisher: UInt32
+  /// Empty before CONNECT was accepted.
+  var clientIdentifier = Bytes()
+  /// Its place among all clients of the node.
+  var arrival: UInt64 = 0
+  var subscriptions: [Subscription] = []
+  /// What is followed, leg by leg, and where each stands; current while no reader reads.
+  var legs: [Reader.Leg] = []
+  var pendingPublishes: [PendingPublish] = []
+  var pendingSubscribes: [PendingSubscribe] = []
+  /// When a shard that could not be read is asked again; nil if none is.
+  var readsAgainAt: Instant?
+  /// Current values that found the window closed, as records.
+  var backlog = MQTTBacklog()
+  private var lastToken: UInt64 = 0
+  private var lastSubscribe: UInt64 = 0
+
+  init(settings: MQTTChannelSettings, publisher: UInt32, framing: MQTTFraming?, at now: Instant) {
+    channel = MQTTChannel(settings: settings, at: now)
+    self.publisher = publisher
+    self.framing = framing
+  }
+
+  func nextToken() -> UInt64 {
+    lastToken += 1
+    return lastToken
+  }
+
+  /// A name for the legs of one SUBSCRIBE.
+  func nextSubscribe() -> String {
+    lastSubscribe += 1
+    return "s\(lastSubscribe)"
+  }
+
+  /// The stream it can share with others: of plain messages of QoS 0. Who wants more is written to alone.
+  func format(largestMessage: Int) -> EventFormat {
+    let isPlain = subscriptions.allSatisfy { subscription in
+      subscription.wish.qos == .atMostOnce && !subscription.wish.noLocal && !subscription.wish.retainAsPublished && subscription.identifier == nil
+    }
+    guard isPlain, !channel.usesTopicAliases, channel.largestPacket >= largestMessage else { return .mqttAlone }
+    switch (channel.version == .v5, framing != nil) {
+    case (false, false): return .mqtt3
+    case (true, false): return .mqtt5
+    case (false, true): return .mqtt3Framed
+    case (true, true): return .mqtt5Framed
+    }
+  }
+
+  /// How a message goes to this client; nil if none of its subscriptions wants it.
+  func delivery(of record: RecordView, isCurrent: Bool) -> MQTTDelivery? {
+    let topic = record.topic
+    let isOwn = record.publisher == publisher
+    var found: MQTTDelivery?
+    for subscription in subscriptions where subscription.filter.matches(topic) {
+      if isOwn, subscription.wish.noLocal { continue }
+      var delivery = found ?? MQTTDelivery(.atMostOnce)
+      delivery.qos = max(delivery.qos, subscription.wish.qos)
+      if subscription.wish.retainAsPublished, record.flags.contains(.retain) || record.flags.contains(.clear) { delivery.isRetained = true }
+      if let identifier = subscription.identifier { delivery.subscriptionIdentifiers.append(identifier) }
+      found = delivery
+    }
+    guard var delivery = found else { return nil }
+    delivery.qos = min(delivery.qos, MQTTRecordProperties.qos(of: record))
+    if isCurrent { delivery.isRetained = true }
+    return delivery
+  }
+}
+
+/// Current values that a SUBSCRIBE brought and the client's window does not let out yet: what one read of a shard brings at
+/// most, for nothing more is read while any wait.
+struct MQTTBacklog {
+  private var records: [Bytes] = []
+  private var first = 0
+
+  var isEmpty: Bool { first == records.count }
+  var next: Bytes? { isEmpty ? nil : records[first] }
+
+  mutating func append(_ record: RecordView) { records.append(Bytes(copying: record.encoded)) }
+
+  mutating func removeFirst() {
+    first += 1
+    if isEmpty {
+      records.removeAll()
+      first = 0
+    }
+  }
+}
+
+/// MQTT in WebSocket messages: packets may lie across them anyhow.
+final class MQTTFraming {
+  var receiver: WebSocketReceiver
+  /// Received and not yet taken by the channel.
+  var input = ByteBuffer()
+
+  init(maximumMessage: Int) {
+    receiver = WebSocketReceiver(role: .server, allowsCompression: false, maximumMessageSize: maximumMessage)
+  }
+}
