@@ -20,7 +20,8 @@ from outside.wire import Wire, request
 SEED = int(os.environ.get("TIDINGS_OPENAPI_SEED", "1"))
 EXAMPLES = int(os.environ.get("TIDINGS_OPENAPI_EXAMPLES", "15"))
 CLUSTER = "0123456789ab"  # in the document's cursors
-ENDLESS = ["/v1/ws", "/v1/cluster/events"]
+SOCKETS = ["/v1/ws", "/mqtt"]
+ENDLESS = [*SOCKETS, "/v1/cluster/events"]
 CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance", "response_schema_conformance"]
 # Of any request that is not quite HTTP, or not what the path takes; the document says so once, in words.
 ANYWHERE = {405, 501, 505}
@@ -97,7 +98,7 @@ class Description(NodeTest):
         for path in self.paths:
             allowed = set(self.ask("OPTIONS", re.sub(r"\{.*?\}", "a", path))["Allow"].split(", "))
             methods = {method.upper() for method in self.methods(path)} | {"OPTIONS"}
-            if "GET" in methods and path != "/v1/ws":
+            if "GET" in methods and path not in SOCKETS:
                 methods.add("HEAD")
             if path == "/v1/events":
                 methods.add("QUERY")
@@ -150,13 +151,17 @@ class Description(NodeTest):
         for path, headers in (
             ("/v1/events?topic=endless", {"Accept": "text/event-stream"}), ("/v1/events?topic=endless", {"Accept": "application/x-ndjson"}),
             ("/v1/cluster/events", {}), ("/v1/ws", HANDSHAKE), ("/v1/ws", {}), ("/v1/ws", {**HANDSHAKE, "Sec-WebSocket-Key": "short"}),
-            ("/v1/events?topic=endless&wait=1", {}),
+            ("/v1/events?topic=endless&wait=1", {}), ("/mqtt", {**HANDSHAKE, "Sec-WebSocket-Protocol": "mqtt"}), ("/mqtt", HANDSHAKE), ("/mqtt", {}),
         ):
             with self.subTest(f"{path} {headers}"), Wire(self.port) as wire:
                 wire.send(request("GET", path, headers))
                 answer = wire.head()
                 self.documented(path.split("?")[0], "get", answer)
-                self.assertEqual(answer.status, 400 if "short" in headers.values() else 426 if path == "/v1/ws" and not headers else 101 if path == "/v1/ws" else 204 if "wait" in path else 200)
+                expected = 204 if "wait" in path else 200
+                if path in SOCKETS:
+                    is_wrong = "short" in headers.values() or path == "/mqtt" and "Sec-WebSocket-Protocol" not in headers
+                    expected = 426 if not headers else 400 if is_wrong else 101
+                self.assertEqual(answer.status, expected)
 
     def test_long_waits(self):
         """However long a wait is said to be, the node waits, and answers others"""
