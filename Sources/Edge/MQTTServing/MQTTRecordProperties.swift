@@ -15,7 +15,6 @@ enum MQTTRecordProperties {
   static let typeName: StaticString = "tidings-event"
   static let keyName: StaticString = "tidings-key"
   static let cursorName: StaticString = "tidings-cursor"
-  static let positionName: StaticString = "tidings-position"
   /// Longest that a record has room for.
   static let longest = 0xffff
 
