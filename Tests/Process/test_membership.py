@@ -43,7 +43,7 @@ class GrowthTests(unittest.TestCase):
     def test_dead_for_good(self):
         """A broker that stays dead is replaced after the grace by one that has room; its return, as nobody, is harmless"""
         with Cluster(options=("--replace-after", "3s")) as cluster:
-            newcomer = cluster.add("broker-4", "broker")
+            newcomer = cluster.add("broker-4", "broker", None, "--replace-after", "3s")  # Whoever leads shard 0 decides by its own.
             newcomer.start(wait=False)
             edge = cluster.edges[0]
             until(lambda: settled(edge, ["broker-1", "broker-2", "broker-3", "broker-4"]), 60, "every broker's having its share")
