@@ -118,6 +118,7 @@ extension EdgeReactor {
       guard connection.readsOn else { return }
       if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
     } else {
+      // Taken out while it is read: a handler may end or change the connection.
       var input = ByteBuffer()
       swap(&input, &connection.input)
       input.append(UnsafeRawBufferPointer(bytes))

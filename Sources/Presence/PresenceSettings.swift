@@ -29,16 +29,3 @@ extension Bytes {
     withUnsafeBytes { left in other.withUnsafeBytes { right in left.lexicographicallyPrecedes(right) } }
   }
 }
-
-extension Array {
-  /// The first place whose element is not below, in an array that is in order.
-  func firstNotBelow(_ isBelow: (Element) -> Bool) -> Int {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      if isBelow(self[middle]) { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-}

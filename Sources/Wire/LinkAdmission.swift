@@ -151,19 +151,6 @@ public struct LinkAdmission: Sendable {
   }
 }
 
-extension Array {
-  /// The first place whose element is not below, in an array that is in order.
-  fileprivate func firstNotBelow(_ isBelow: (Element) -> Bool) -> Int {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      if isBelow(self[middle]) { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-}
-
 extension ClosedRange<UInt16> {
   fileprivate var words: String { lowerBound == upperBound ? "\(lowerBound)" : "\(lowerBound) to \(upperBound)" }
 }

@@ -7,22 +7,7 @@ extension EdgeReactor {
   // MARK: Bytes in
 
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: HTTPSession) {
-    if connection.input.isEmpty {
-      let consumed = decode(UnsafeRawBufferPointer(bytes).bytes, connection, session)
-      guard connection.readsOn else { return }
-      if consumed < bytes.count { connection.input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...])) }
-    } else {
-      // Taken out while it is read: a handler may end or change the connection.
-      var input = ByteBuffer()
-      swap(&input, &connection.input)
-      input.append(UnsafeRawBufferPointer(bytes))
-      let consumed = decode(input.bytes, connection, session)
-      guard connection.readsOn else { return }
-      if consumed < input.count {
-        input.removeFirst(consumed)
-        swap(&input, &connection.input)
-      }
-    }
+    feed(bytes, to: connection) { decode(UnsafeRawBufferPointer($0).bytes, connection, session) }
     guard !connection.isClosed, case .http = connection.role else { return }
     if connection.input.isEmpty, session.bodyStarted == nil {
       session.unfinishedSince = nil

@@ -148,7 +148,6 @@ extension EdgeReactor {
     if let due = session.readsAgainAt, now >= due {
       session.readsAgainAt = nil
       makePumpable(connection)
-      loop.wakeImmediately()
     }
     careForDeadline(connection, session)
   }

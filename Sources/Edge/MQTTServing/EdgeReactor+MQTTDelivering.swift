@@ -46,7 +46,6 @@ extension EdgeReactor {
   func windowOpens(_ connection: Connection, _ session: MQTTSession) {
     guard let reader = connection.reader, !reader.isParked else { return }
     makePumpable(connection)
-    loop.wakeImmediately()
   }
 
   /// Sends what waits in front of everything else. False while there is more.

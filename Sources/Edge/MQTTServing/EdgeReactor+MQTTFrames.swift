@@ -17,33 +17,25 @@ extension EdgeReactor {
         return offset
       case .message(let message):
         // [MQTT-6.0.0-1].
-        guard message.kind == .binary else { return fail(.unsupportedData, "MQTT comes in binary messages", bytes, connection) }
+        guard message.kind == .binary else {
+          refuseFrames(.unsupportedData, "MQTT comes in binary messages", connection)
+          return bytes.count
+        }
         session.framing!.input.append(message.bytes)
         guard takeUnframed(connection, session) else { return bytes.count }
-      case .ping(let range):
-        WebSocketEncoder.append(.pong, UnsafeRawBufferPointer(rebasing: bytes[range]), into: &connection.output.own)
-        list(connection)
+      case .ping(let range): answerPing(bytes[range], connection)
       case .pong: break
       case .close(let close):
-        WebSocketEncoder.append(answerToClose: close.code, into: &connection.output.own)
-        closeWhenSent(connection)
+        answerClose(close.code, connection)
         return bytes.count
       case .failed(let failure):
-        counters.protocolErrors += 1
-        WebSocketEncoder.append(close: failure.code, reason: failure.reason, into: &connection.output.own)
-        closeWhenSent(connection)
+        refuseFrames(failure.code, failure.reason, connection)
         return bytes.count
       case .finished:
         return bytes.count
       }
     }
     return offset
-  }
-
-  private func fail(_ code: WebSocketCloseCode, _ reason: StaticString, _ bytes: UnsafeMutableRawBufferPointer, _ connection: Connection) -> Int {
-    counters.protocolErrors += 1
-    failSocket(connection, code, reason)
-    return bytes.count
   }
 
   /// False when the connection is one of MQTT no more.

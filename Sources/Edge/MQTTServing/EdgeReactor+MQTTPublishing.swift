@@ -42,7 +42,6 @@ extension EdgeReactor {
     enqueue(
       draft, topic: will.topic, type: facts.type, contentType: will.properties.contentType ?? Bytes(), key: facts.key, qos: will.qos,
       facts.properties, payload: will.payload, PublishEntry(ticket: Ticket(0), length: 0, wantsAnswer: false))
-    loop.wakeImmediately()
   }
 
   private func mark(_ draft: inout RecordDraft, isRetained: Bool, _ payload: Bytes, _ contentType: Bytes?) {

@@ -5,7 +5,7 @@ internal import Reactor
 extension EdgeReactor {
   func park(_ reader: Reader, _ connection: Connection) {
     guard let audience = reader.audience, !reader.isParked else { return }
-    reader.legs = [Reader.Leg(merging: reader.legs)]
+    if reader.legs.count > 1 { reader.legs = [Reader.Leg(merging: reader.legs)] }
     reader.isParked = true
     if reader.isAwaited {
       audience.remove(reader: connection.key)

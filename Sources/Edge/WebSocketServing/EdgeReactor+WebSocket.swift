@@ -94,25 +94,36 @@ extension EdgeReactor {
         return offset
       case .message(let message):
         if session.isEcho { echo(message, connection, session) } else { operate(message, connection, session) }
-      case .ping(let range):
-        WebSocketEncoder.append(.pong, UnsafeRawBufferPointer(rebasing: bytes[range]), into: &connection.output.own)
-        list(connection)
+      case .ping(let range): answerPing(bytes[range], connection)
       case .pong:
         session.pingsUnanswered = 0
       case .close(let close):
-        WebSocketEncoder.append(answerToClose: close.code, into: &connection.output.own)
-        closeWhenSent(connection)
+        answerClose(close.code, connection)
         return bytes.count
       case .failed(let failure):
-        counters.protocolErrors += 1
-        WebSocketEncoder.append(close: failure.code, reason: failure.reason, into: &connection.output.own)
-        closeWhenSent(connection)
+        refuseFrames(failure.code, failure.reason, connection)
         return bytes.count
       case .finished:
         return bytes.count
       }
       guard !connection.isClosed, case .webSocket = connection.role else { return bytes.count }
     }
+  }
+
+  func answerPing(_ payload: Slice<UnsafeMutableRawBufferPointer>, _ connection: Connection) {
+    WebSocketEncoder.append(.pong, UnsafeRawBufferPointer(rebasing: payload), into: &connection.output.own)
+    list(connection)
+  }
+
+  func answerClose(_ code: WebSocketCloseCode?, _ connection: Connection) {
+    WebSocketEncoder.append(answerToClose: code, into: &connection.output.own)
+    closeWhenSent(connection)
+  }
+
+  /// The client broke the protocol.
+  func refuseFrames(_ code: WebSocketCloseCode, _ reason: StaticString, _ connection: Connection) {
+    counters.protocolErrors += 1
+    failSocket(connection, code, reason)
   }
 
   private func echo(_ message: WebSocketMessage, _ connection: Connection, _ session: WebSocketSession) {
