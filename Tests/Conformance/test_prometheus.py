@@ -119,6 +119,9 @@ class Prometheus:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}?{urllib.parse.urlencode(parameters)}", timeout=ANSWER_WITHIN) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
+            # Beside errors of queries, which are JSON, there is a sentence while it starts.
+            if error.code == 503 and "json" not in error.headers.get("Content-Type", ""):
+                return {"status": "not up"}
             return json.load(error)
         except OSError:
             assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
@@ -195,8 +198,15 @@ class Scraping(unittest.TestCase):
         for rule in rules:
             self.assertEqual(rule.get("lastError", ""), "", rule["name"])
             self.prometheus.query(rule["query"])
-        firing = [rule["name"] for rule in rules if rule["alerts"]]
-        self.assertEqual(firing, [], "nothing is wrong with this cluster")
+
+        def active():
+            return [rule["name"] for rule in self.prometheus.ask("/api/v1/rules")["data"]["groups"][0]["rules"] if rule["alerts"]]
+
+        # A shard whose leader just moved has none for a scrape: that is pending, and is over before it could fire.
+        try:
+            until(lambda: not active(), 15, "every alert's being over")
+        except AssertionError:
+            self.assertEqual(active(), [], "nothing is wrong with this cluster")
         for panel, expression in expressions:
             if panel == "Nodes up":
                 self.assertEqual(self.prometheus.query(expression)[0]["value"][1], str(total))
