@@ -198,6 +198,7 @@ public final class BrokerReactor {
     shard.batches.append(contentsOf: output.disk.batches)
     shard.reads.append(contentsOf: output.reads)
     for addressed in output.replies { add(addressed.reply, for: addressed.edge) }
+    for notice in output.notices { add(.sessionNotice(notice), for: settings.ownEdge) }
     for addressed in output.messages { postToPeer(addressed.to, shard.id, addressed.message) }
     for fact in output.facts {
       if fact == .closed { shard.hasClosed = true }

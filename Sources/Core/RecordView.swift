@@ -90,6 +90,21 @@ extension RecordView {
   }
 }
 
+extension RecordView {
+  /// The length of the draft that `memory` begins with: whole, and of parts that fit; nil if it does not. It bears no stamp and
+  /// no checksum yet.
+  public static func draftLength(_ memory: UnsafeRawBufferPointer) -> Int? {
+    guard memory.count >= RecordLayout.headerSize, let base = memory.baseAddress else { return nil }
+    let record = RecordView(trusting: base)
+    let length = record.length
+    guard length >= RecordLayout.headerSize, length <= memory.count, length <= maximumLength, record.kind == .record else { return nil }
+    let parts =
+      record.topicLength + record.typeLength + record.contentTypeLength + record.keyLength + record.propertiesLength
+      + record.payloadLength
+    return length == RecordLayout.headerSize + parts ? length : nil
+  }
+}
+
 /// Walks entries that lie one after another.
 public struct RecordSequence: Sequence, IteratorProtocol {
   @usableFromInline var at: UnsafeRawPointer

@@ -295,13 +295,14 @@ extension EdgeReactor {
 
   func leaveEverything(_ connection: Connection) {
     endPresence(connection)
+    // While it still knows where it stands.
+    if case .mqtt(let session) = connection.role { loseMQTT(connection, session) }
     if connection.audience != nil { leaveAudience(connection) }
     if let reader = connection.reader {
       release(reader, of: connection)
       connection.reader = nil
     }
     if case .http(let session) = connection.role { abandon(session, of: connection) }
-    if case .mqtt(let session) = connection.role { loseMQTT(connection, session) }
   }
 
   func close(_ connection: Connection) {

@@ -139,6 +139,8 @@ extension EdgeReactor {
 
   /// Everyone still here is let go, now.
   public func closeAll() {
+    // Who is let go by a node that goes may come back elsewhere before anybody is told that it is gone.
+    isDraining = true
     for key in connections.keys { if let connection = connections[key] { close(connection) } }
   }
 

@@ -24,6 +24,7 @@ public final class EdgeReactor {
   static let audienceTimer: UInt8 = 2
   static let departureTimer: UInt8 = 5
   static let presenceTimer: UInt8 = 8
+  static let sessionTimer: UInt8 = 9
 
   public let edge: EdgeID
   public let settings: EdgeSettings
@@ -68,6 +69,7 @@ public final class EdgeReactor {
   /// What channels say, and what they last wrote to single clients, by version.
   var mqttOutput = MQTTChannelOutput()
   var mqttRendered = [MQTTRendered(.v311), MQTTRendered(.v5)]
+  var sessionHouse: MQTTSessionHouse
   /// Who is connected under which name.
   var mqttClients: [Bytes: SlotKey] = [:]
 
@@ -90,6 +92,7 @@ public final class EdgeReactor {
     httpLimits = HTTPLimits(body: settings.maximumMessage)
     batches = [PublishBatch?](repeating: nil, count: settings.shardCount)
     generator = SeededGenerator(seed: seed)
+    sessionHouse = MQTTSessionHouse(owner: SessionOwner(high: generator.next(), low: generator.next()), shards: settings.shardCount)
     if settings.givesKeys { retryKey = RetryKey(edge: generator.next()) }
     scheduleAudienceCare()
   }
@@ -133,6 +136,8 @@ public final class EdgeReactor {
       careForDepartures()
     case Self.presenceTimer:
       careForPresence()
+    case Self.sessionTimer:
+      careForSessions()
     default:
       break
     }
@@ -162,6 +167,10 @@ public final class EdgeReactor {
       receive(reply)
     case .presencePush(let push):
       receive(push)
+    case .session(let reply):
+      receive(reply)
+    case .sessionNotice(let notice):
+      receive(notice)
     }
   }
 
@@ -169,6 +178,7 @@ public final class EdgeReactor {
   public func flushRequests() {
     takeSharedAnswers()
     pumpReaders()
+    saveSessions()
     for index in batches.indices {
       if let batch = batches[index] {
         batches[index] = nil
@@ -186,7 +196,7 @@ public final class EdgeReactor {
 
   /// Whether a turn's end has more to ask of the shards: readers that were woken by what the shards answered.
   public var hasRequests: Bool {
-    !pumpable.isEmpty || !sharedAnswers.isEmpty || !fanout.woken.isEmpty || presence.isStirred || fanout.feeds.contains(where: \.wantsCatchUp)
+    !pumpable.isEmpty || !sharedAnswers.isEmpty || !fanout.woken.isEmpty || !sessionHouse.owing.isEmpty || presence.isStirred || fanout.feeds.contains(where: \.wantsCatchUp)
   }
 
   /// Numbers questions of connections; what comes back with an older number is not waited for any more.
@@ -273,8 +283,6 @@ public protocol NodePages: AnyObject {
   func metrics(for page: PageTicket)
   /// Answered by `answerWish`.
   func wish(_ wish: NodeWish, of node: String, for page: PageTicket)
-  /// An MQTT client has come: whoever has its name elsewhere is to go.
-  func mqttClientCame(_ identifier: Bytes, _ arrival: UInt64, at edge: EdgeID)
   /// Why the node cannot serve; nil if it can.
   var unreadiness: String? { get }
   /// The node takes no new work: told on `/readyz`.

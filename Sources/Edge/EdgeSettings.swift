@@ -28,9 +28,15 @@ public struct EdgeSettings: Sendable {
   /// Shared by all reactors that are given a copy of these settings.
   public internal(set) var connectionBudget = ConnectionBudget(limit: 1_000_000)
   public var mqtt = MQTTChannelSettings()
-  public internal(set) var mqttArrivals = MQTTArrivals()
   /// MQTT connections that have no deadline of their own are looked at this often.
   public var mqttIdleCare = TimeSpan.seconds(60)
+  /// What QoS 1 has come to is saved this often at most, and a session that only stands somewhere else, so often.
+  public var mqttSaveEvery = TimeSpan.seconds(1)
+  public var mqttIdleSaveEvery = TimeSpan.seconds(60)
+  /// A save that was refused is tried again after this.
+  public var mqttSaveAgain = TimeSpan.seconds(1)
+  /// Seconds that clients of a node that goes have to come back before their wills are published.
+  public var mqttDrainPatience: UInt32 = 10
   /// An MQTT client whose messages cannot be read now is read for again after this.
   public var mqttReadAgain = TimeSpan.milliseconds(250)
   public var heartbeat = TimeSpan.seconds(15)

@@ -11,6 +11,8 @@ public enum ShardReply: Sendable {
   case presence(PresenceReply)
   case push(FeedPush)
   case presencePush(PresencePush)
+  case session(SessionReply)
+  case sessionNotice(SessionNotice)
   /// The feed, and every filter in it, is no more: it is to be opened anew, where the refusal says.
   case feedEnded(ShardID, Refusal)
 
@@ -25,6 +27,8 @@ public enum ShardReply: Sendable {
     case .presence(let reply): reply.shard
     case .push(let push): push.shard
     case .presencePush(let push): push.shard
+    case .session(let reply): reply.shard
+    case .sessionNotice(let notice): notice.shard
     }
   }
 }
@@ -71,6 +75,8 @@ public enum Refusal: Error, Sendable, Equatable {
   case noSuchConsumer
   /// The name is taken by a consumer with other filters.
   case consumerDiffers
+  /// The client has connected elsewhere, or its session is over.
+  case sessionLost
 }
 
 /// The answer to a read.

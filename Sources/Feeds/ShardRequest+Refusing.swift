@@ -12,6 +12,7 @@ extension ShardRequest {
     case .interest: return .feedEnded(shard, refusal)
     case .consumer(let request): return .consumer(ConsumerReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
     case .presence(let request): return .presence(PresenceReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
+    case .session(let request): return .session(SessionReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
     }
   }
 }

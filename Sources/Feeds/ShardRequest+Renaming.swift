@@ -22,6 +22,9 @@ extension ShardRequest {
     case .presence(var request):
       request.edge = edge
       return .presence(request)
+    case .session(var request):
+      request.edge = edge
+      return .session(request)
     }
   }
 
@@ -34,6 +37,7 @@ extension ShardRequest {
     case .interest(let change): change.edge
     case .consumer(let request): request.edge
     case .presence(let request): request.edge
+    case .session(let request): request.edge
     }
   }
 }

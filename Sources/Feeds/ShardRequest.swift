@@ -20,6 +20,7 @@ public enum ShardRequest: Sendable {
   case interest(InterestChange)
   case consumer(ConsumerRequest)
   case presence(PresenceRequest)
+  case session(SessionRequest)
 }
 
 /// Unstamped records that one edge gathered for one shard in one turn of its loop.

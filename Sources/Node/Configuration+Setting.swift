@@ -15,6 +15,9 @@ extension NodeConfiguration {
     case "mqtt-max-keepalive":
       let span = try OptionValue.duration(text, in: ServeOption.Bounds.keepAlive, of: place)
       mqttLimits.maximumKeepAlive = Int((span.milliseconds + 999) / 1000)
+    case "mqtt-max-session-expiry":
+      let span = try OptionValue.duration(text, in: ServeOption.Bounds.sessionExpiry, of: place)
+      mqttLimits.sessionExpiryMaximum = UInt32(clamping: (span.milliseconds + 999) / 1000)
     case "mqtt-receive-maximum": mqttLimits.receiveMaximum = try OptionValue.number(text, in: ServeOption.Bounds.mqttCount, of: place)
     case "mqtt-max-packet": mqttMaximumPacketBytes = try OptionValue.size(text, in: ServeOption.Bounds.mqttPacket, of: place)
     case "mqtt-max-inflight": mqttLimits.maximumInFlight = try OptionValue.number(text, in: ServeOption.Bounds.mqttCount, of: place)

@@ -39,7 +39,11 @@ public struct NodeConfiguration: Sendable {
   public var mqtt: Endpoint? = Endpoint(host: "127.0.0.1", port: 1883)
   /// Whether `--mqtt` was written out: then the address must be had.
   public var mqttIsChosen = false
-  public var mqttLimits = MQTTChannelSettings()
+  public var mqttLimits: MQTTChannelSettings = {
+    var limits = MQTTChannelSettings()
+    limits.sessionExpiryMaximum = 7 * 24 * 3600
+    return limits
+  }()
   /// nil: as much as the largest message needs.
   public var mqttMaximumPacketBytes: Int?
   /// Where other nodes are met, if it was written out; nil is the default.

@@ -76,6 +76,7 @@ extension ServeOption {
     static let readerBufferBytes = 16 << 10...64 << 20
     static let heartbeat = TimeSpan.seconds(1)...TimeSpan.seconds(600)
     static let keepAlive = TimeSpan.seconds(1)...TimeSpan.seconds(0xffff)
+    static let sessionExpiry = TimeSpan.seconds(1)...TimeSpan.seconds(3650 * 24 * 3600)
     static let mqttCount = 1...0xffff
     static let mqttAliases = 0...0xffff
     static let mqttPacket = 1024...256 << 20
@@ -154,6 +155,9 @@ extension ServeOption {
     ServeOption("mqtt-max-qos", "QOS", .number(0...2), default: "2", "the highest QoS of MQTT clients"),
     ServeOption(
       "mqtt-topic-alias-maximum", "COUNT", .number(Bounds.mqttAliases), default: "64", "topic aliases of an MQTT client, each way; 0 for none"),
+    ServeOption(
+      "mqtt-max-session-expiry", "TIME", .duration(Bounds.sessionExpiry), default: "7d",
+      "how long an MQTT session is kept for a client that is away; who asks for more is told this"),
     ServeOption("diagnostics", "", .flag, default: "off", "add /v1/echo, for conformance suites"),
     ServeOption(
       "log-format", "FORMAT", .choice(["text", "json"]), default: "text on a terminal, else json",

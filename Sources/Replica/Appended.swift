@@ -8,7 +8,7 @@ struct Appended {
     /// The publisher's answers, as they will be once this is committed.
     case results(EdgeID, [PublishResult])
     /// Per command of the entry, who asked for it.
-    case commands([[ConsumerAsker]])
+    case commands([[CommandAsker]])
     /// Nobody here: it came from the leader, or is consensus's own.
     case nobody
     /// Who asked for a consumer while commands that may change it were under way: what they wrote is seen.
@@ -28,10 +28,17 @@ struct Appended {
 
 struct ConsumerLookUp {
   var name: String
-  var asker: ConsumerAsker
+  var asker: CommandAsker
 }
 
-struct ConsumerAsker {
+/// Who waits for a command, and what kind of answer.
+struct CommandAsker {
+  enum Kind {
+    case consumer
+    case session
+  }
+
   var edge: EdgeID
   var ticket: Ticket
+  var kind = Kind.consumer
 }

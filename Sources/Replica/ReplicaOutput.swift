@@ -17,12 +17,14 @@ public struct ReplicaOutput: Sendable {
   /// To the other replicas of the shard, in this order to each.
   public var messages: [AddressedReplicaMessage] = []
   public var facts: [ReplicaFact] = []
+  /// To the edge beside this replica, whichever that is.
+  public var notices: [SessionNotice] = []
   /// When it is to be told: what was committed, in order.
   package var commits: [Bytes] = []
 
   public init() {}
 
-  public var isEmpty: Bool { disk.isEmpty && reads.isEmpty && replies.isEmpty && messages.isEmpty && facts.isEmpty }
+  public var isEmpty: Bool { disk.isEmpty && reads.isEmpty && replies.isEmpty && messages.isEmpty && facts.isEmpty && notices.isEmpty }
 
   public mutating func removeAll() {
     disk.removeAll()
@@ -31,6 +33,7 @@ public struct ReplicaOutput: Sendable {
     messages.removeAll(keepingCapacity: true)
     commits.removeAll(keepingCapacity: true)
     facts.removeAll(keepingCapacity: true)
+    notices.removeAll(keepingCapacity: true)
   }
 }
 

@@ -18,6 +18,8 @@ extension ShardReplica {
     guard moved else { return }
     gate.applied(upTo: committed)
     flushAnswers(into: &output)
+    handOutWills(into: &output)
+    openWaiting(into: &output)
     feeds.push(settings.shard, upTo: committed, counting: &counters, into: &output)
   }
 
@@ -71,20 +73,27 @@ extension ShardReplica {
     case .lookUp(let lookUp): answer(lookUp, into: &output)
     case .commands(let askers):
       for (outcome, askers) in zip(outcomes, askers) {
-        let result: Result<[Consumer], Refusal> =
+        let result: Result<CommandAnswer, Refusal> =
           switch outcome {
-          case .consumer(let consumer): .success([consumer])
-          case .done: .success([])
+          case .consumer(let consumer): .success(.consumers([consumer]))
+          case .session(let opened, ended: _, of: _): .success(.opened(opened))
+          case .done: .success(.done)
           case .refused(let refusal): .failure(refusal)
           }
         for asker in askers { answer(asker, result, into: &output) }
+        if case .session(_, ended: let claim?, of: let holder?) = outcome { tell(holder, of: claim, into: &output) }
       }
     }
   }
 
-  func answer(_ asker: ConsumerAsker, _ result: Result<[Consumer], Refusal>, into output: inout ReplicaOutput) {
-    let reply = ConsumerReply(shard: settings.shard, ticket: asker.ticket, result: result)
-    output.replies.append(AddressedReply(edge: asker.edge, reply: .consumer(reply)))
+  func answer(_ asker: CommandAsker, _ result: Result<CommandAnswer, Refusal>, into output: inout ReplicaOutput) {
+    let shard = settings.shard
+    let reply: ShardReply =
+      switch asker.kind {
+      case .consumer: .consumer(ConsumerReply(shard: shard, ticket: asker.ticket, result: result.map(\.consumers)))
+      case .session: .session(SessionReply(shard: shard, ticket: asker.ticket, result: result.map(\.session)))
+      }
+    output.replies.append(AddressedReply(edge: asker.edge, reply: reply))
   }
 
   mutating func refuse(_ waiting: Appended.Waiting, _ refusal: Refusal, into output: inout ReplicaOutput) {

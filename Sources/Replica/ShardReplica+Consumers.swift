@@ -6,13 +6,13 @@ internal import Shard
 
 /// Consumers: reads from the state, changes through the log.
 extension ShardReplica {
-  mutating func consumer(_ request: ConsumerRequest, into output: inout ReplicaOutput) {
-    let asker = ConsumerAsker(edge: request.edge, ticket: request.ticket)
+  mutating func consumer(_ request: ConsumerRequest, wall: WallTime, into output: inout ReplicaOutput) {
+    let asker = CommandAsker(edge: request.edge, ticket: request.ticket)
     // A replica that does not lead may not have heard of the newest change.
     guard knowsTheEnd || isAlone else { return answer(asker, .failure(consensusRefusal ?? .electing), into: &output) }
     switch request.operation {
     case .list:
-      answer(asker, .success(state.consumers.all), into: &output)
+      answer(asker, .success(.consumers(state.consumers.all)), into: &output)
     case .show(let name):
       // Whoever acknowledged and asks again sees what it acknowledged.
       let lookUp = ConsumerLookUp(name: name, asker: asker)
@@ -24,24 +24,25 @@ extension ShardReplica {
         answer(lookUp, into: &output)
       }
     case .open(let name, let filters, let cursor):
-      gather(.openConsumer(name: name, filters: filters, cursor: cursor), asker, into: &output)
+      gather(.openConsumer(name: name, filters: filters, cursor: cursor), asker, wall: wall, into: &output)
     case .acknowledge(let name, let cursor, let isReset):
       let reset = isReset || settings.faults.contains(.cursorFoldedWrongly)
       if gathered.fold(name, cursor, reset: reset, asker) { return }
-      gather(.acknowledge(name: name, cursor: cursor, reset: reset), asker, into: &output)
+      gather(.acknowledge(name: name, cursor: cursor, reset: reset), asker, wall: wall, into: &output)
     case .delete(let name):
-      gather(.deleteConsumer(name: name), asker, into: &output)
+      gather(.deleteConsumer(name: name), asker, wall: wall, into: &output)
     }
   }
 
   func answer(_ lookUp: ConsumerLookUp, into output: inout ReplicaOutput) {
-    answer(lookUp.asker, state.consumers[lookUp.name].map { .success([$0]) } ?? .failure(.noSuchConsumer), into: &output)
+    answer(lookUp.asker, state.consumers[lookUp.name].map { .success(.consumers([$0])) } ?? .failure(.noSuchConsumer), into: &output)
   }
 
-  private mutating func gather(_ command: ShardCommand, _ asker: ConsumerAsker, into output: inout ReplicaOutput) {
+  mutating func gather(_ command: ShardCommand, _ asker: CommandAsker, wall: WallTime, into output: inout ReplicaOutput) {
+    if gathered.isFull { appendGathered(wall: wall, into: &output) }
     if let refusal = appendRefusal {
       answer(asker, .failure(refusal), into: &output)
-    } else if gathered.isFull || pendingBytes > settings.maximumPendingBytes {
+    } else if pendingBytes > settings.maximumPendingBytes {
       answer(asker, .failure(.overloaded), into: &output)
     } else {
       gathered.add(command, asker)
@@ -67,7 +68,7 @@ extension ShardReplica {
 
   /// Appends one entry that is not a message.
   mutating func appendPlain(
-    _ kind: EntryKind, body: borrowing ByteBuffer, _ askers: [[ConsumerAsker]], wall: WallTime, into output: inout ReplicaOutput
+    _ kind: EntryKind, body: borrowing ByteBuffer, _ askers: [[CommandAsker]], wall: WallTime, into output: inout ReplicaOutput
   ) {
     stamped = max(stamped, wall)
     var entry = ByteBuffer(capacity: RecordLayout.entryHeaderSize + body.count)

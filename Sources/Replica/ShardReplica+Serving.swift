@@ -29,6 +29,7 @@ extension ShardReplica {
     gate.reset()
     stamped = max(stamped, group.lastTime)
     presence.begin(group.term, at: clock)
+    sessionDesk = SessionDesk()
     output.facts.append(.leads(term: group.term))
   }
 
@@ -41,6 +42,7 @@ extension ShardReplica {
     let waiting = gathered.take()
     refuse(.commands(waiting.askers), readRefusal, into: &output)
     for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), readRefusal, into: &output) }
+    for waiting in sessionDesk.takeWaiting() { answer(waiting.asker, .failure(readRefusal), into: &output) }
     endFeeds(into: &output)
     output.facts.append(.leadsNoMore(term: group.term))
   }

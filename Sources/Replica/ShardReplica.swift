@@ -37,6 +37,7 @@ public struct ShardReplica: ~Copyable {
   var desk = ReadDesk()
   var gathered = GatheredCommands()
   var presence: PresenceTable
+  var sessionDesk = SessionDesk()
   var snapshots: SnapshotWork
   var lastTrimAt: Instant
   /// Topics older than this were swept from the state since opening.
@@ -102,8 +103,9 @@ public struct ShardReplica: ~Copyable {
     case .read(let request): read(request, wall: wall, into: &output)
     case .history(let request): history(request, wall: wall, into: &output)
     case .interest(let change): changeInterest(change, into: &output)
-    case .consumer(let request): consumer(request, into: &output)
+    case .consumer(let request): consumer(request, wall: wall, into: &output)
     case .presence(let request): presence(request, into: &output)
+    case .session(let request): session(request, wall: wall, into: &output)
     }
     settle(into: &output)
   }
@@ -145,6 +147,7 @@ public struct ShardReplica: ~Copyable {
     settle(into: &output)
     feeds.pushProgress(settings.shard, upTo: committed, into: &output)
     tickPresence(into: &output)
+    tickSessions(wall: wall, into: &output)
     keepHouse(at: now, wall: wall, into: &output)
     settle(into: &output)
   }
@@ -225,5 +228,6 @@ public struct ShardReplica: ~Copyable {
     let waiting = gathered.take()
     refuse(.commands(waiting.askers), .journalFailed(reason), into: &output)
     for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), .journalFailed(reason), into: &output) }
+    for waiting in sessionDesk.takeWaiting() { answer(waiting.asker, .failure(.journalFailed(reason)), into: &output) }
   }
 }

@@ -1,7 +1,9 @@
 public import Core
+internal import Feeds
 
 // One entry's body: u8 version, u16 count, then per command u8 kind and its parts. Text is u16 length and UTF-8;
-// a cursor is u64 cluster, u16 count, and per place u16 shard and u64 offset. Numbers are little-endian.
+// a cursor is u64 cluster, u16 count, and per place u16 shard and u64 offset. A change of sessions is u32 length and what Feeds
+// makes of it. Numbers are little-endian.
 
 extension ShardCommand {
   public static let version: UInt8 = 1
@@ -11,6 +13,7 @@ extension ShardCommand {
     case acknowledge = 2
     case deleteConsumer = 3
     case forgetTopics = 4
+    case session = 5
   }
 
   /// Appends the body of one entry that carries `commands`.
@@ -40,6 +43,9 @@ extension ShardCommand {
     case .forgetTopics(let first):
       buffer.append(Kind.forgetTopics.rawValue)
       buffer.append(littleEndian: first.value)
+    case .session(let change):
+      buffer.append(Kind.session.rawValue)
+      buffer.append(sized: change)
     }
   }
 
@@ -77,6 +83,8 @@ extension ShardCommand {
       return .deleteConsumer(name: try reader.consumerName())
     case .forgetTopics:
       return .forgetTopics(before: Offset(try reader.u64()))
+    case .session:
+      return .session(try reader.sessionChange())
     }
   }
 }

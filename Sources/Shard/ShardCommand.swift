@@ -11,6 +11,7 @@ public enum ShardCommand: Sendable, Hashable {
   /// Retention has passed over everything before `first`: topics with nothing after it and no current value are
   /// forgotten, a part of them per command.
   case forgetTopics(before: Offset)
+  case session(SessionChange)
 
   /// How many topics one `forgetTopics` looks at: some 2 ms.
   public static let topicsForgottenAtOnce = 50_000
@@ -23,6 +24,8 @@ public enum ShardCommand: Sendable, Hashable {
 /// What a command came to, in the order of the commands of an entry.
 public enum CommandOutcome: Sendable, Equatable {
   case consumer(Consumer)
+  /// And which claim of whom it ended.
+  case session(SessionOpened, ended: SessionClaim?, of: SessionOwner?)
   case done
   case refused(Refusal)
 }

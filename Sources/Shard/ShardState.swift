@@ -3,7 +3,7 @@ public import Core
 /// The state machine that a shard's committed log drives; the same on every replica that applied the same log.
 ///
 /// ```
-/// log entry ──apply──▶ topic heads · current values · idempotency keys · consumers ──▶ snapshot
+/// log entry ──apply──▶ topic heads · current values · idempotency keys · consumers · sessions ──▶ snapshot
 /// ```
 ///
 /// A value: a copy taken for a snapshot stays as it was while the original goes on.
@@ -11,6 +11,7 @@ public struct ShardState {
   public internal(set) var topics = TopicHeads()
   public internal(set) var keys = IdempotencyKeys()
   public internal(set) var consumers = ConsumerTable()
+  public internal(set) var sessions = SessionTable()
   /// The newest entry applied.
   public internal(set) var applied = Offset.zero
   /// That entry's time; no later one is earlier.
@@ -72,6 +73,8 @@ public struct ShardState {
       return consumers.acknowledge(name, cursor, reset: reset, at: time)
     case .deleteConsumer(let name):
       return consumers.delete(name)
+    case .session(let change):
+      return sessions.perform(change, at: time)
     case .forgetTopics(let first):
       sweepAt = topics.forget(
         before: first, from: sweepAt, limit: ShardCommand.topicsForgottenAtOnce, newest: &forgottenUpTo)

@@ -89,6 +89,15 @@ public struct SnapshotDecoder: ~Copyable {
         name: name, filters: try reader.filters(), cursor: try reader.cursor(), created: try reader.time(),
         updated: try reader.time())
       guard state.consumers.restore(consumer) else { throw ShardStateError.malformedSnapshot("a consumer twice") }
+    case .session:
+      let client = Bytes(copying: try reader.field())
+      guard state.sessions.restore(client, try reader.session()) else { throw ShardStateError.malformedSnapshot("a session twice") }
+    case .wills:
+      let newest = try reader.u64()
+      guard try reader.u64() == state.sessions.count else { throw ShardStateError.malformedSnapshot("other sessions than it says it holds") }
+      var wills: [SessionTable.DueWill] = []
+      for _ in 0..<(try reader.u32()) { wills.append(SessionTable.DueWill(number: try reader.u64(), record: try reader.long())) }
+      state.sessions.restore(wills: wills, newest: newest)
     case .end:
       let topics = try reader.u64()
       let keys = try reader.u64()

@@ -8,7 +8,8 @@ public struct SnapshotEncoder {
     case beginning
     case topics(Int)
     case keys(Int?)
-    case consumers(Int)
+    case consumers
+    case sessions(Int)
     case done
   }
 
@@ -44,7 +45,7 @@ public struct SnapshotEncoder {
             buffer.append(littleEndian: use.time.milliseconds)
           }
         }
-        section = next == nil ? .consumers(0) : .keys(next)
+        section = next == nil ? .consumers : .keys(next)
       case .consumers:
         // At most `ConsumerTable.maximumCount` small items: written in one go.
         for consumer in state.consumers.all {
@@ -57,8 +58,20 @@ public struct SnapshotEncoder {
             buffer.append(littleEndian: consumer.updated.milliseconds)
           }
         }
-        writeEnd(into: &buffer)
-        section = .done
+        section = .sessions(0)
+      case .sessions(let index):
+        guard index < state.sessions.count else {
+          writeWills(into: &buffer)
+          writeEnd(into: &buffer)
+          section = .done
+          continue
+        }
+        SnapshotEncoder.item(.session, into: &buffer) { buffer in
+          let (client, session) = state.sessions.session(at: index)
+          buffer.append(field: client)
+          buffer.append(session)
+        }
+        section = .sessions(index + 1)
       case .done:
         return true
       }
@@ -93,6 +106,20 @@ public struct SnapshotEncoder {
       buffer.append(littleEndian: head.newest.value)
       buffer.append(littleEndian: head.count)
       if let retained = state.topics.retainedValue(at: index) { buffer.append(retained) }
+    }
+  }
+
+  private func writeWills(into buffer: inout ByteBuffer) {
+    let sessions = state.sessions
+    guard sessions.count > 0 || sessions.newestWill > 0 else { return }
+    SnapshotEncoder.item(.wills, into: &buffer) { buffer in
+      buffer.append(littleEndian: sessions.newestWill)
+      buffer.append(littleEndian: UInt64(sessions.count))
+      buffer.append(littleEndian: UInt32(sessions.dueWills.count))
+      for will in sessions.dueWills {
+        buffer.append(littleEndian: will.number)
+        buffer.append(long: will.record)
+      }
     }
   }
 

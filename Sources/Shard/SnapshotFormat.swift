@@ -7,6 +7,8 @@ internal import Core
 /// topic      name, u64 newest, u32 count, the retained record if there is one
 /// key        name, u64 offset, i64 time                     oldest first
 /// consumer   name, filters, cursor, i64 created, i64 updated
+/// session    client, u64 epoch, identity, nonce, number, u8 flags, u32 expiry, owner, i64 left, will, parts    not in every snapshot
+/// wills      u64 newest, u64 sessions, u32 count, then u64 number and the record each                          with any session or will
 /// plain      u64 known after, u32 count, then u64 first, u64 last each          not in every snapshot
 /// end        u64 topics, u64 keys, u64 consumers
 /// ```
@@ -23,5 +25,7 @@ enum SnapshotFormat {
     case consumer = 4
     case end = 5
     case plain = 6
+    case session = 7
+    case wills = 8
   }
 }

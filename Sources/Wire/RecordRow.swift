@@ -6,17 +6,10 @@ enum RecordRow {
   /// No shard ever has more messages.
   static let largestOffset = RaftLimits.number
 
-  /// The length of the draft that `memory` begins with: whole, and of parts that fit. It bears no stamp and no checksum yet.
+  /// The length of the draft that `memory` begins with.
   static func draft(_ memory: UnsafeRawBufferPointer) throws(WireRefusal) -> Int {
-    guard memory.count >= RecordLayout.headerSize, let base = memory.baseAddress else { throw .damagedRecords }
+    guard let length = RecordView.draftLength(memory), let base = memory.baseAddress else { throw .damagedRecords }
     let record = RecordView(trusting: base)
-    let length = record.length
-    guard length >= RecordLayout.headerSize, length <= memory.count, length <= RecordView.maximumLength, record.kind == .record
-    else { throw .damagedRecords }
-    let parts =
-      record.topic.count + record.type.count + record.contentType.count + record.key.count + record.properties.count
-      + record.payload.count
-    guard length == RecordLayout.headerSize + parts else { throw .damagedRecords }
     guard Topic.problem(record.topic) == nil else { throw .malformedTopic }
     return length
   }

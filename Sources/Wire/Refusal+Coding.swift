@@ -15,6 +15,7 @@ private enum Part: UInt8 {
   case unknownOutcome = 9
   case noSuchConsumer = 10
   case consumerDiffers = 11
+  case sessionLost = 12
 }
 
 private enum GapReason: UInt8 {
@@ -46,6 +47,7 @@ extension ByteBuffer {
     case .unknownOutcome: append(Part.unknownOutcome.rawValue)
     case .noSuchConsumer: append(Part.noSuchConsumer.rawValue)
     case .consumerDiffers: append(Part.consumerDiffers.rawValue)
+    case .sessionLost: append(Part.sessionLost.rawValue)
     }
   }
 
@@ -81,6 +83,7 @@ extension FieldReader<WireRefusal> {
     case .unknownOutcome: return .unknownOutcome
     case .noSuchConsumer: return .noSuchConsumer
     case .consumerDiffers: return .consumerDiffers
+    case .sessionLost: return .sessionLost
     }
   }
 

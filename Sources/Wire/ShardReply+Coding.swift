@@ -12,6 +12,8 @@ internal import Feeds
 //   7 feedEnded  a refusal
 //   8 presence   u64 ticket   u8 1 and a refusal, or u8 0 and an answer: see Presence+Coding
 //   9 presencePush
+//   10 session   u64 ticket   u8 1 and a refusal, or u8 0 and an answer: see Session+Coding
+//   11 sessionNotice
 // The shard stands in the frame's header. Pieces are written one behind the other and come out as one.
 
 private enum Part: UInt8 {
@@ -24,6 +26,8 @@ private enum Part: UInt8 {
   case feedEnded = 7
   case presence = 8
   case presencePush = 9
+  case session = 10
+  case sessionNotice = 11
 }
 
 private enum Outcome: UInt8 {
@@ -73,6 +77,13 @@ extension ShardReply {
     case .presencePush(let push):
       buffer.append(Part.presencePush.rawValue)
       try buffer.append(push)
+    case .session(let reply):
+      buffer.append(Part.session, reply.ticket)
+      guard let answer = buffer.append(reply.result) else { return }
+      try buffer.append(answer)
+    case .sessionNotice(let notice):
+      buffer.append(Part.sessionNotice.rawValue)
+      buffer.append(notice)
     }
   }
 }
@@ -159,6 +170,10 @@ extension FieldReader<WireRefusal> {
       let ticket = try ticket()
       return .presence(PresenceReply(shard: shard, ticket: ticket, result: try boolean() ? .failure(try refusal()) : .success(try presenceAnswer())))
     case .presencePush: return .presencePush(try presencePush(of: shard))
+    case .session:
+      let ticket = try ticket()
+      return .session(SessionReply(shard: shard, ticket: ticket, result: try boolean() ? .failure(try refusal()) : .success(try sessionAnswer())))
+    case .sessionNotice: return .sessionNotice(try sessionNotice(of: shard))
     }
   }
 

@@ -8,6 +8,7 @@ internal import Feeds
 //   4 interest  u64 ticket   filters to add   filters to remove   u8 restarts   u64 seen
 //   5 consumer  u64 ticket   u8 operation, its parts
 //   6 presence  u64 ticket   see Presence+Coding
+//   7 session   u64 ticket   see Session+Coding
 // Filters are u32 count, and of each u16 length and the text. A cursor is u64 cluster, u32 count, and of each place u16 shard
 // and u64 offset.
 
@@ -18,6 +19,7 @@ private enum Part: UInt8 {
   case interest = 4
   case consumer = 5
   case presence = 6
+  case session = 7
 }
 
 private enum Start: UInt8 {
@@ -72,6 +74,10 @@ extension ShardRequest {
       try buffer.append(request.operation)
     case .presence(let request):
       buffer.begin(.presence, request.edge)
+      buffer.append(littleEndian: request.ticket.value)
+      try buffer.append(request.operation)
+    case .session(let request):
+      buffer.begin(.session, request.edge)
       buffer.append(littleEndian: request.ticket.value)
       try buffer.append(request.operation)
     }
@@ -169,6 +175,7 @@ extension FieldReader<WireRefusal> {
         InterestChange(edge: edge, ticket: ticket, add: add, remove: remove, restarts: restarts, seen: try offset()))
     case .consumer: return .consumer(ConsumerRequest(edge: edge, ticket: try ticket(), operation: try operation()))
     case .presence: return .presence(PresenceRequest(edge: edge, ticket: try ticket(), operation: try presenceOperation()))
+    case .session: return .session(SessionRequest(edge: edge, ticket: try ticket(), operation: try sessionOperation()))
     }
   }
 

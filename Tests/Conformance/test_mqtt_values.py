@@ -222,7 +222,16 @@ class Wills(MQTTTest):
         self.assertIsNone(self.value_of("will/kept"))
 
     def test_delay(self):
-        """A will's delay ends with the session at the latest, and here that is the connection"""
+        """A will waits for its delay, or the session's end if that is earlier, and is not sent to who comes back in time [MQTT-3.1.3-9]"""
         watcher = self.watcher("will/late")
-        self.client("delayer", session_expiry=60, will=("will/late", "now", 1, False, {"will_delay": 60})).close()
-        self.of(watcher.receive(), payload=b"now")
+        began = time.monotonic()
+        self.client("delayer", session_expiry=1, will=("will/late", "ended", 1, False, {"will_delay": 60})).close()
+        self.client("waiter", session_expiry=60, will=("will/late", "delayed", 1, False, {"will_delay": 2})).close()
+        self.client("returner", session_expiry=60, will=("will/late", "never", 1, False, {"will_delay": 2})).close()
+        self.client("returner", clean=False, session_expiry=60)
+        self.of(watcher.receive(), payload=b"ended")
+        self.assertGreater(time.monotonic() - began, 0.9)
+        self.of(watcher.receive(), payload=b"delayed")
+        self.assertGreater(time.monotonic() - began, 1.9)
+        self.client("immediate", session_expiry=0, will=("will/late", "at once", 1, False, {"will_delay": 60})).close()
+        self.of(watcher.receive(), payload=b"at once")

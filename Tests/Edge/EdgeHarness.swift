@@ -159,7 +159,6 @@ final class EdgeHarness {
 /// The node's pages in tests.
 final class FakePages: NodePages {
   weak var edge: EdgeReactor?
-  func mqttClientCame(_ identifier: Bytes, _ arrival: UInt64, at edge: EdgeID) {}
   var unreadiness: String?
   var isDraining = false
   private(set) var asked: [PageTicket] = []

@@ -15,6 +15,7 @@ final class ModelShard {
   private var keys: [String: (Offset, WallTime)] = [:]
   private var retained: [String: Bytes] = [:]
   private var consumers: [String: Consumer] = [:]
+  var sessions = ModelSessions()
   private var interests: [Filter] = []
   private(set) var presence: PresenceTable
   private var pushedUpTo = Offset.zero
@@ -54,6 +55,7 @@ final class ModelShard {
       outbox.append(.interest(InterestReply(shard: id, ticket: change.ticket, liveFrom: committed)))
     case .consumer(let request): consumer(request, at: wall)
     case .presence(let request): answer(request, at: wall)
+    case .session(let request): outbox.append(.session(SessionReply(shard: id, ticket: request.ticket, result: sessions.answer(request.operation))))
     }
   }
 

@@ -188,18 +188,6 @@ import Testing
     #expect(seen.count > 40 && seen.count <= 64)
   }
 
-  @Test("With a session that saves first, PUBREL waits until it is saved that the client has the message")
-  func savedReceipt() {
-    let scene = ChannelScene.connected(.v5, saves: true)
-    scene.deliver("a", qos: .exactlyOnce, token: 9)
-    #expect(scene.receive(ack(.received, 1)) == Said([], "received 9"))
-    #expect(scene.session.inFlight.first?.isReceived == true)
-    #expect(scene.receive(ack(.received, 1)) == .nothing)
-    #expect(scene.recorded(9) == Said([0x62, 2, 0, 1]))
-    #expect(scene.recorded(9) == .nothing)
-    #expect(scene.receive(ack(.complete, 1)) == Said([], "acknowledged 9"))
-  }
-
   @Test("Nothing is delivered to who is not connected")
   func notConnected() {
     #expect(ChannelScene(.v5).deliver("a", expecting: .notConnected) == .nothing)

@@ -263,16 +263,4 @@ import Testing
     #expect(scene.session.unreleased == [5])
     #expect(scene.session.subscriptions.map(\.subscription) == [MQTTSubscription(Bytes("f"), .atLeastOnce)])
   }
-
-  @Test("With a session that saves first, PUBCOMP waits until the identifier is forgotten")
-  func savedRelease() {
-    let scene = ChannelScene.connected(.v5, saves: true)
-    _ = scene.receive(publish(.v5, "a", qos: .exactlyOnce, id: 5))
-    #expect(scene.published() == Said([0x50, 2, 0, 5]))
-    #expect(scene.receive(ack(.release, 5)) == Said([], "release 5"))
-    #expect(scene.session.unreleased == [5])
-    #expect(scene.released(5) == Said([0x70, 2, 0, 5]))
-    #expect(scene.session.unreleased == [])
-    #expect(scene.released(5) == .nothing)
-  }
 }

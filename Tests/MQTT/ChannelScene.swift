@@ -63,7 +63,7 @@ final class ChannelScene {
 
   /// A client that is let in. Of 5.0, it asks for no reason strings, so that failures are few bytes.
   static func connected(
-    _ version: MQTTVersion, _ settings: MQTTChannelSettings = plain, session: MQTTSessionState? = nil, saves: Bool = false,
+    _ version: MQTTVersion, _ settings: MQTTChannelSettings = plain, session: MQTTSessionState? = nil,
     _ change: (inout MQTTConnect) -> Void = { _ in }
   ) -> ChannelScene {
     let scene = ChannelScene(version, settings)
@@ -75,7 +75,6 @@ final class ChannelScene {
     precondition(said.actions.count == 1 && scene.isPaused, "CONNECT was answered \(said)")
     var acceptance = MQTTAcceptance()
     acceptance.session = session
-    acceptance.savesBeforeAnswering = saves
     scene.acceptanceAnswer = scene.accept(acceptance)
     return scene
   }
@@ -158,16 +157,6 @@ final class ChannelScene {
 
   func abandon(_ token: UInt64) -> Said {
     channel.abandon(token, into: &output)
-    return said()
-  }
-
-  func recorded(_ token: UInt64) -> Said {
-    channel.recorded(token, at: now, into: &output)
-    return said()
-  }
-
-  func released(_ identifier: UInt16) -> Said {
-    channel.released(identifier, at: now, into: &output)
     return said()
   }
 

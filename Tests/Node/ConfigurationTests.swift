@@ -48,7 +48,7 @@ struct ConfigurationTests {
   @Test("every option can be said in each of the three places, and means the same")
   func everyOption() throws {
     let samples = [
-      "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "mqtt-max-keepalive": "1h",
+      "role": "all", "node": "n", "http": "127.0.0.1:1", "mqtt": "127.0.0.1:2", "mqtt-max-keepalive": "1h", "mqtt-max-session-expiry": "2d",
       "mqtt-receive-maximum": "7", "mqtt-max-packet": "2MiB", "mqtt-max-inflight": "9", "mqtt-max-qos": "1", "mqtt-topic-alias-maximum": "5", "cluster": "127.0.0.1:3",
       "advertise": "10.0.0.1:4", "join": "a:1,b:2", "bootstrap-expect": "5", "replicas": "2", "cluster-secret-file": "s",
       "data": "d", "shards": "3", "retention": "1h,2MiB", "reactors": "5", "durability": "memory", "auth": "none", "origins": "*",

@@ -19,6 +19,7 @@ final class Harness {
   var reads: [ReplicaRead] = []
   var replies: [AddressedReply] = []
   var facts: [ReplicaFact] = []
+  var notices: [SessionNotice] = []
   private var output = ReplicaOutput()
   private var lastTicket: UInt64 = 0
 
@@ -64,6 +65,7 @@ final class Harness {
     reads += output.reads
     replies += output.replies
     facts += output.facts
+    notices += output.notices
     output.removeAll()
   }
 
@@ -236,6 +238,13 @@ extension Harness {
     guard case .interest(let reply) = try #require(replies.last).reply else { throw DiskError(.failed, operation: "interest") }
     replies.removeLast()
     return reply
+  }
+
+  func takeSessions() -> [SessionReply] {
+    var found: [SessionReply] = []
+    for reply in replies { if case .session(let session) = reply.reply { found.append(session) } }
+    replies.removeAll { if case .session = $0.reply { true } else { false } }
+    return found
   }
 
   func takeConsumers() -> [ConsumerReply] {

@@ -146,6 +146,7 @@ struct MessageSource {
     ]
     for operation in operations { requests.append(.consumer(ConsumerRequest(edge: edge(), ticket: ticket(), operation: operation))) }
     for operation in presenceOperations() { requests.append(.presence(PresenceRequest(edge: edge(), ticket: ticket(), operation: operation))) }
+    for operation in sessionOperations() { requests.append(.session(SessionRequest(edge: edge(), ticket: ticket(), operation: operation))) }
     return requests
   }
 
@@ -189,7 +190,7 @@ struct MessageSource {
   mutating func refusals() -> [Refusal] {
     [
       .headMoved(offset()), .diskFull, .journalFailed(text()), .damaged(text()), .overloaded, .notLeader(node()), .notLeader(nil),
-      .electing, .noQuorum, .unknownOutcome, .noSuchConsumer, .consumerDiffers,
+      .electing, .noQuorum, .unknownOutcome, .noSuchConsumer, .consumerDiffers, .sessionLost,
     ]
   }
 
@@ -225,7 +226,7 @@ struct MessageSource {
       .push(FeedPush(shard: shard(), pieces: [], upTo: offset())),
       .push(FeedPush(shard: shard(), pieces: [row(2, from: 5), row(1, from: 12)], upTo: Offset(20))),
     ]
-    return replies + presenceReplies()
+    return replies + presenceReplies() + sessionReplies()
   }
 }
 

@@ -91,14 +91,7 @@ extension EdgeReactor {
     key: UnsafeRawBufferPointer, properties: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
     payload: UnsafeRawBufferPointer, _ entry: PublishEntry
   ) {
-    let shard = Topic.shard(of: topic, among: settings.shardCount).index
-    let batch: PublishBatch
-    if let open = batches[shard] {
-      batch = open
-    } else {
-      batch = PublishBatch(edge: edge, capacity: 1024)
-      batches[shard] = batch
-    }
+    let batch = batch(for: Topic.shard(of: topic, among: settings.shardCount))
     let before = batch.records.count
     if key.isEmpty, retryKey != nil {
       retryKey!.withNext {
@@ -114,6 +107,21 @@ extension EdgeReactor {
     batch.entries.append(entry)
   }
 
+  /// A record that is encoded already.
+  func enqueue(encoded record: UnsafeRawBufferPointer, to shard: ShardID, _ entry: PublishEntry) {
+    let batch = batch(for: shard)
+    batch.records.append(record)
+    batch.entries.append(entry)
+  }
+
+  /// What is gathered for a shard in this turn.
+  private func batch(for shard: ShardID) -> PublishBatch {
+    if let open = batches[shard.index] { return open }
+    let batch = PublishBatch(edge: edge, capacity: 1024)
+    batches[shard.index] = batch
+    return batch
+  }
+
   /// The shard's word on one publish.
   func published(_ shard: ShardID, _ result: PublishResult) {
     let parts = TicketParts(result.ticket)
@@ -123,6 +131,7 @@ extension EdgeReactor {
     case .refused: counters.publishErrors += 1
     }
     if parts.isBatch { return gather(result, shard) }
+    if MQTTSessionHouse.owns(result.ticket) { return willPublished(result) }
     guard let connection = connection(of: result.ticket) else { return }
     if case .webSocket(let session) = connection.role {
       return answerPublish(connection, session, parts.sequence, shard, result.outcome)

@@ -81,6 +81,8 @@ extension EdgeReactor {
       return Problem(.notFound, "There is no consumer of this name.")
     case .consumerDiffers:
       return Problem(.conflict, "A consumer of this name reads other topics. Delete it first, or choose another name.")
+    case .sessionLost:
+      return Problem(.conflict, "The session is another connection's.")
     }
   }
 }

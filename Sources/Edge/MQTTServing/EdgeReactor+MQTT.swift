@@ -1,4 +1,4 @@
-public import Core
+internal import Core
 internal import Feeds
 internal import MQTT
 internal import Reactor
@@ -49,24 +49,57 @@ extension EdgeReactor {
   func speak<Outcome>(
     _ connection: Connection, _ session: MQTTSession, _ body: (inout MQTTChannel, inout MQTTChannelOutput) -> Outcome
   ) -> Outcome {
-    let isFramed = session.framing != nil
-    // What the channel writes is the connection's own; only frames need another copy.
-    if !isFramed { swap(&mqttOutput.bytes, &connection.output.own) }
+    guard session.framing == nil, session.keeping?.isDurable != true else { return speakWithCare(connection, session, body) }
+    // What the channel writes is the connection's own.
+    swap(&mqttOutput.bytes, &connection.output.own)
     let before = mqttOutput.bytes.count
     let result = body(&session.channel, &mqttOutput)
     let hasWritten = mqttOutput.bytes.count > before
-    if isFramed, hasWritten {
-      mqttOutput.bytes.withUnsafeBytes { WebSocketEncoder.append(.binary, $0, into: &connection.output.own) }
-      mqttOutput.bytes.removeAll()
-    } else if !isFramed {
-      swap(&mqttOutput.bytes, &connection.output.own)
-    }
+    swap(&mqttOutput.bytes, &connection.output.own)
     if hasWritten { list(connection) }
-    guard !mqttOutput.actions.isEmpty else { return result }
+    carryOutActions(connection, session)
+    return result
+  }
+
+  /// The same where what is written must be put into frames, or may have to wait until what it says is saved.
+  private func speakWithCare<Outcome>(
+    _ connection: Connection, _ session: MQTTSession, _ body: (inout MQTTChannel, inout MQTTChannelOutput) -> Outcome
+  ) -> Outcome {
+    let result = body(&session.channel, &mqttOutput)
+    let mustBeSaved = mqttOutput.actions.contains(where: \.mustBeSaved)
+    if mustBeSaved { oweSave(connection, session) }
+    if !mqttOutput.bytes.isEmpty {
+      var bytes = ByteBuffer()
+      swap(&bytes, &mqttOutput.bytes)
+      if !session.channel.isClosed, let keeping = session.keeping, keeping.isHolding {
+        keeping.hold(bytes.bytes)
+      } else if !session.channel.isClosed || !mustBeSaved {
+        // A channel that has ended waits for nothing; what it said of steps that are not saved it does not say.
+        write(bytes.bytes, connection, session)
+      }
+      bytes.removeAll()
+      swap(&bytes, &mqttOutput.bytes)
+    }
+    carryOutActions(connection, session)
+    return result
+  }
+
+  func write(_ bytes: RawSpan, _ connection: Connection, _ session: MQTTSession) {
+    guard bytes.byteCount > 0 else { return }
+    if session.framing == nil {
+      connection.output.own.append(bytes)
+    } else {
+      bytes.withUnsafeBytes { WebSocketEncoder.append(.binary, $0, into: &connection.output.own) }
+    }
+    list(connection)
+  }
+
+  private func carryOutActions(_ connection: Connection, _ session: MQTTSession) {
+    guard !mqttOutput.actions.isEmpty else { return }
     var actions: [MQTTAction] = []
     swap(&actions, &mqttOutput.actions)
     for action in actions { carryOut(action, connection, session) }
-    return result
+    if session.keeping?.recalls.isEmpty == false, connection.isMQTT { goOnRecalling(connection, session) }
   }
 
   private func carryOut(_ action: MQTTAction, _ connection: Connection, _ session: MQTTSession) {
@@ -75,11 +108,14 @@ extension EdgeReactor {
     case .publish(let request): publish(request, connection, session)
     case .subscribe(let request): subscribe(request, connection, session)
     case .unsubscribe(let request): unsubscribe(request, connection, session)
-    case .acknowledged: windowOpens(connection, session)
-    // Sessions end with their connections: what they would have to remember is in the channel.
-    case .release, .received: break
-    case .resend(let token, _, _): preconditionFailure("message \(token) of a session that was never resumed")
-    case .will(let will, _): publish(will, session)
+    case .acknowledged:
+      noteMove(connection, session)
+      windowOpens(connection, session)
+    case .received: noteMove(connection, session)
+    case .release(let identifier): session.keeping?.numbers[identifier] = nil
+    case .resend(let token, _, _): session.keeping?.recalls.append(MQTTRecall(token: token, wasSent: true))
+    // Told to the shard with the end of the connection, which it comes with.
+    case .will: session.hasWillDue = true
     case .close: endMQTT(connection, session)
     }
   }
@@ -93,28 +129,7 @@ extension EdgeReactor {
     if settings.isUnborn {
       return speak(connection, session) { $0.refuse(.serverUnavailable, "The node waits for its cluster.", at: now, into: &$1) }
     }
-    var acceptance = MQTTAcceptance()
-    var identifier = connect.clientIdentifier
-    session.arrival = settings.mqttArrivals.next()
-    if identifier.isEmpty {
-      identifier = Bytes("tidings-\(UInt64(generator.next()).hexadecimal)")
-      acceptance.assignedClientIdentifier = identifier
-    } else {
-      takeOver(identifier, by: session.arrival)
-      nodePages.mqttClientCame(identifier, session.arrival, at: edge)
-    }
-    session.clientIdentifier = identifier
-    mqttClients[identifier] = connection.key
-    speak(connection, session) { $0.accept(acceptance, at: now, into: &$1) }
-    if connection.isMQTT { careForDeadline(connection, session) }
-  }
-
-  /// Another connection has come with this identifier, to this edge or to another of the node's ([MQTT-3.1.4-3]).
-  public func takeOver(_ identifier: Bytes, by arrival: UInt64) {
-    guard let key = mqttClients[identifier], let connection = connections[key], case .mqtt(let session) = connection.role, session.arrival < arrival
-    else { return }
-    mqttClients[identifier] = nil
-    speak(connection, session) { $0.end(.sessionTakenOver, "Another connection has come with this client identifier.", at: now, into: &$1) }
+    enter(connect, connection, session)
   }
 
   /// The channel is done: what it wrote last is sent, and the connection closed.
@@ -128,10 +143,9 @@ extension EdgeReactor {
   func loseMQTT(_ connection: Connection, _ session: MQTTSession) {
     if mqttClients[session.clientIdentifier] == connection.key { mqttClients[session.clientIdentifier] = nil }
     session.channel.connectionLost(at: now, into: &mqttOutput)
-    var actions: [MQTTAction] = []
-    swap(&actions, &mqttOutput.actions)
-    mqttOutput.bytes.removeAll()
-    for case .will(let will, _) in actions { publish(will, session) }
+    if mqttOutput.actions.contains(where: { if case .will = $0 { true } else { false } }) { session.hasWillDue = true }
+    mqttOutput.removeAll()
+    leave(connection, session)
   }
 
   // MARK: Time
@@ -147,9 +161,20 @@ extension EdgeReactor {
     guard connection.isMQTT else { return }
     if let due = session.readsAgainAt, now >= due {
       session.readsAgainAt = nil
+      goOnRecalling(connection, session)
       makePumpable(connection)
     }
     careForDeadline(connection, session)
+  }
+}
+
+extension MQTTAction {
+  /// Whether it changes what a session that is kept must not forget once its client knows.
+  fileprivate var mustBeSaved: Bool {
+    switch self {
+    case .received, .release: true
+    default: false
+    }
   }
 }
 

@@ -8,8 +8,18 @@ extension EdgeReactor {
   /// False, and nothing sent, while the client's window is closed.
   func deliver(_ record: RecordView, _ shard: ShardID, isCurrent: Bool, to session: MQTTSession, _ connection: Connection) -> Bool {
     guard var delivery = session.delivery(of: record, isCurrent: isCurrent) else { return true }
-    if delivery.qos != .atMostOnce, session.channel.window == 0 { return false }
-    delivery.token = session.nextToken()
+    if let keeping = session.keeping, keeping.isDurable {
+      // Where a session's last holder died, what is lost by the way may have been delivered.
+      if delivery.qos == .atMostOnce, !isCurrent, record.time <= keeping.quietUntil { return true }
+      if keeping.heldBytes >= RequestLimits.catchUpWindow { return false }
+    }
+    if delivery.qos != .atMostOnce {
+      guard session.channel.window > 0 else { return false }
+      delivery.token = MQTTToken.make(shard, record.offset, isCurrent: isCurrent)
+      // Which message its identifier stands for is saved before the client sees it.
+      if delivery.qos == .exactlyOnce { oweSave(connection, session) }
+      noteMove(connection, session)
+    }
     let slot = session.channel.version == .v5 ? 1 : 0
     render(record, shard, slot)
     let rendered = mqttRendered[slot]
@@ -27,7 +37,7 @@ extension EdgeReactor {
   }
 
   /// Once for all who are sent the same one after another.
-  private func render(_ record: RecordView, _ shard: ShardID, _ slot: Int) {
+  func render(_ record: RecordView, _ shard: ShardID, _ slot: Int) {
     let wall = loop.wallTime
     if let known = mqttRendered[slot].of, known == (shard, record.offset, wall.milliseconds) { return }
     mqttRendered[slot].bytes.removeAll()

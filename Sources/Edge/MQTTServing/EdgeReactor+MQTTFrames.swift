@@ -38,6 +38,12 @@ extension EdgeReactor {
     return offset
   }
 
+  /// The channel takes again: first what it left.
+  func goOnTaking(_ connection: Connection, _ session: MQTTSession) {
+    guard session.framing == nil || takeUnframed(connection, session) else { return }
+    resumeReading(connection)
+  }
+
   /// False when the connection is one of MQTT no more.
   private func takeUnframed(_ connection: Connection, _ session: MQTTSession) -> Bool {
     while !session.framing!.input.isEmpty, !session.channel.isPaused {

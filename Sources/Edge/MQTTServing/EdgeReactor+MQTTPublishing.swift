@@ -13,6 +13,30 @@ extension EdgeReactor {
       counters.publishErrors += 1
       return answer(request.ticket, .refused(reason, text), connection, session)
     }
+    guard let keeping = session.keeping, keeping.isDurable else { return send(request, facts, number: nil, connection, session) }
+    let (number, isNew) = number(request, keeping)
+    if isNew { oweSave(connection, session) }
+    guard isNew || keeping.holdsPublishes else { return send(request, facts, number: number, connection, session) }
+    keeping.hold(MQTTKeeping.HeldPublish(request: request, number: number, awaitsSave: isNew))
+  }
+
+  /// The number of a message of QoS 2, by which it is known however often and over whatever edge it comes.
+  private func number(_ request: MQTTPublishRequest, _ keeping: MQTTKeeping) -> (number: UInt64?, isNew: Bool) {
+    guard request.qos == .exactlyOnce else { return (nil, false) }
+    if let known = keeping.numbers[request.packetIdentifier] { return (known, false) }
+    keeping.lastNumber += 1
+    keeping.numbers[request.packetIdentifier] = keeping.lastNumber
+    return (keeping.lastNumber, true)
+  }
+
+  /// What was held until its number was saved.
+  func send(_ held: MQTTKeeping.HeldPublish, _ connection: Connection, _ session: MQTTSession) {
+    send(held.request, MQTTPublishFacts(held.request.userProperties), number: held.number, connection, session)
+  }
+
+  private func send(
+    _ request: MQTTPublishRequest, _ facts: MQTTPublishFacts, number: UInt64?, _ connection: Connection, _ session: MQTTSession
+  ) {
     var draft = RecordDraft()
     draft.publisher = session.publisher
     if let seconds = request.messageExpiry { draft.timeToLiveMilliseconds = milliseconds(seconds) }
@@ -22,15 +46,19 @@ extension EdgeReactor {
     properties.responseTopic = request.responseTopic
     properties.correlationData = request.correlationData
     let sequence = nextSequence()
-    session.pendingPublishes.append(MQTTSession.PendingPublish(sequence: sequence, ticket: request.ticket))
+    let packetIdentifier = number == nil ? 0 : request.packetIdentifier
+    session.pendingPublishes.append(
+      MQTTSession.PendingPublish(sequence: sequence, ticket: request.ticket, packetIdentifier: packetIdentifier))
+    var key = facts.key
+    if key.isEmpty, let number, let keeping = session.keeping { key = Bytes("\(keeping.identity.hexadecimal)\(number.hexadecimal)") }
     enqueue(
-      draft, topic: request.topic, type: facts.type, contentType: request.contentType ?? Bytes(), key: facts.key, qos: request.qos, properties,
+      draft, topic: request.topic, type: facts.type, contentType: request.contentType ?? Bytes(), key: key, qos: request.qos, properties,
       payload: request.payload, PublishEntry(ticket: TicketParts.make(connection.key, sequence), length: 0))
   }
 
-  /// A client that went without taking its leave, or took it so.
-  func publish(_ will: MQTTWill, _ session: MQTTSession) {
-    guard will.topic.withUnsafeBytes({ !Topic.isSystem($0) && settings.permissions.allows(.publish, $0) }) else { return }
+  /// A client's will as the record that it will be; nil if it may not be published.
+  func encoded(_ will: MQTTWill, _ session: MQTTSession) -> SessionWill? {
+    guard will.topic.withUnsafeBytes({ !Topic.isSystem($0) && settings.permissions.allows(.publish, $0) }) else { return nil }
     var facts = MQTTPublishFacts(will.properties)
     var draft = RecordDraft()
     draft.publisher = session.publisher
@@ -39,9 +67,18 @@ extension EdgeReactor {
     facts.properties.isPayloadText = will.properties.isPayloadText
     facts.properties.responseTopic = will.properties.responseTopic
     facts.properties.correlationData = will.properties.correlationData
-    enqueue(
-      draft, topic: will.topic, type: facts.type, contentType: will.properties.contentType ?? Bytes(), key: facts.key, qos: will.qos,
-      facts.properties, payload: will.payload, PublishEntry(ticket: Ticket(0), length: 0, wantsAnswer: false))
+    // However often it is handed out, it is published once.
+    let key = facts.key.isEmpty ? Bytes("\(generator.next().hexadecimal)\(generator.next().hexadecimal)") : facts.key
+    var record = ByteBuffer(capacity: 256 + will.payload.count)
+    withParts(
+      topic: will.topic, type: facts.type, contentType: will.properties.contentType ?? Bytes(), key: key, qos: will.qos, facts.properties,
+      payload: will.payload
+    ) { parts in
+      draft.encode(
+        topic: parts.topic, type: parts.type, contentType: parts.contentType, key: parts.key, properties: parts.properties,
+        payload: parts.payload, into: &record)
+    }
+    return SessionWill(record: record.freeze(), delay: will.properties.willDelay ?? 0)
   }
 
   private func mark(_ draft: inout RecordDraft, isRetained: Bool, _ payload: Bytes, _ contentType: Bytes?) {
@@ -60,6 +97,22 @@ extension EdgeReactor {
     _ draft: RecordDraft, topic: Bytes, type: Bytes, contentType: Bytes, key: Bytes, qos: MQTTQoS, _ properties: MQTTProperties, payload: Bytes,
     _ entry: PublishEntry
   ) {
+    withParts(topic: topic, type: type, contentType: contentType, key: key, qos: qos, properties, payload: payload) { parts in
+      enqueue(
+        draft, topic: parts.topic, type: parts.type, contentType: parts.contentType, key: parts.key, properties: parts.properties,
+        payload: parts.payload, entry)
+    }
+  }
+
+  /// The parts of a record where they lie.
+  private struct RecordParts {
+    var topic, type, contentType, key, properties, payload: UnsafeRawBufferPointer
+  }
+
+  private func withParts(
+    topic: Bytes, type: Bytes, contentType: Bytes, key: Bytes, qos: MQTTQoS, _ properties: MQTTProperties, payload: Bytes,
+    _ body: (RecordParts) -> Void
+  ) {
     scratch.removeAll()
     MQTTRecordProperties.begin(qos, into: &scratch)
     properties.append(into: &scratch)
@@ -69,7 +122,7 @@ extension EdgeReactor {
           contentType.withUnsafeBytes { contentType in
             key.withUnsafeBytes { key in
               payload.withUnsafeBytes { payload in
-                enqueue(draft, topic: topic, type: type, contentType: contentType, key: key, properties: properties, payload: payload, entry)
+                body(RecordParts(topic: topic, type: type, contentType: contentType, key: key, properties: properties, payload: payload))
               }
             }
           }
@@ -108,8 +161,14 @@ extension EdgeReactor {
   /// The shard's word on one of the client's messages.
   func answerPublish(_ connection: Connection, _ session: MQTTSession, _ sequence: UInt32, _ outcome: PublishResult.Outcome) {
     guard let index = session.pendingPublishes.firstIndex(where: { $0.sequence == sequence }) else { return }
-    let ticket = session.pendingPublishes.remove(at: index).ticket
-    answer(ticket, MQTTPublishOutcome(outcome), connection, session)
+    let pending = session.pendingPublishes.remove(at: index)
+    let answered = MQTTPublishOutcome(outcome)
+    if pending.packetIdentifier != 0, answered != .accepted {
+      // The client will use the identifier for another message, which must not be taken for this one.
+      session.keeping?.numbers[pending.packetIdentifier] = nil
+      oweSave(connection, session)
+    }
+    answer(pending.ticket, answered, connection, session)
   }
 
   private func answer(_ ticket: MQTTTicket, _ outcome: MQTTPublishOutcome, _ connection: Connection, _ session: MQTTSession) {
@@ -118,7 +177,7 @@ extension EdgeReactor {
     guard wasPaused, connection.isMQTT, !session.channel.isPaused else { return }
     // It has not been listened to, and so has no deadline yet.
     careForDeadline(connection, session)
-    resumeReading(connection)
+    goOnTaking(connection, session)
   }
 }
 
@@ -129,7 +188,7 @@ extension MQTTPublishOutcome {
     case .refused(let refusal):
       switch refusal {
       case .diskFull: self = .refused(.quotaExceeded, "The disk is full.")
-      case .damaged, .headMoved, .noSuchConsumer, .consumerDiffers: self = .refused(.unspecifiedError, "The message could not be kept.")
+      case .damaged, .headMoved, .noSuchConsumer, .consumerDiffers, .sessionLost: self = .refused(.unspecifiedError, "The message could not be kept.")
       case .notLeader, .electing, .noQuorum, .unknownOutcome, .journalFailed, .overloaded: self = .later
       }
     }

@@ -28,6 +28,10 @@ extension EdgeReactor {
         codes.append(.notAuthorized)
         continue
       }
+      guard hasRoom(for: filter, session) else {
+        codes.append(.quotaExceeded)
+        continue
+      }
       codes.append(MQTTReasonCode(granted: wish.qos))
       // One that is asked for and not answered yet is held too.
       let isKnown = session.subscriptions.contains { $0.filter == filter }
@@ -54,7 +58,7 @@ extension EdgeReactor {
     takeUp(legs, connection, session)
   }
 
-  private func filter(_ bytes: Bytes) -> Filter? {
+  func filter(_ bytes: Bytes) -> Filter? {
     do throws(TopicError) { return try Filter(bytes) } catch { return nil }
   }
 
@@ -83,12 +87,13 @@ extension EdgeReactor {
       // A SUBSCRIBE may have waited for just these.
       answerSubscribes(legs, connection, session)
       guard connection.isMQTT else { return }
+      changeSubscriptions(connection, session)
     }
     speak(connection, session) { $0.unsubscribed(request.ticket, codes, at: now, into: &$1) }
   }
 
   /// Stops reading; answers what is followed and where each leg stands.
-  private func rest(_ connection: Connection, _ session: MQTTSession) -> [Reader.Leg] {
+  func rest(_ connection: Connection, _ session: MQTTSession) -> [Reader.Leg] {
     if connection.audience != nil {
       session.legs = standing(session.legs, connection)
       leaveAudience(connection)
@@ -101,7 +106,7 @@ extension EdgeReactor {
     return session.legs
   }
 
-  private func takeUp(_ legs: [Reader.Leg], _ connection: Connection, _ session: MQTTSession) {
+  func takeUp(_ legs: [Reader.Leg], _ connection: Connection, _ session: MQTTSession) {
     session.legs = legs
     guard !legs.isEmpty else { return }
     let format = session.format(largestMessage: settings.mqtt.maximumPacketSize)
@@ -126,6 +131,7 @@ extension EdgeReactor {
     while let first = session.pendingSubscribes.first {
       guard legs.allSatisfy({ $0.subscription != first.name || $0.isAnnounced }) else { return }
       session.pendingSubscribes.removeFirst()
+      changeSubscriptions(connection, session)
       speak(connection, session) { $0.subscribed(first.ticket, first.codes, at: now, into: &$1) }
       if !connection.isMQTT { return }
     }

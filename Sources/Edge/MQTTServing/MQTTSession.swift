@@ -15,6 +15,8 @@ final class MQTTSession {
   struct PendingPublish {
     var sequence: UInt32
     var ticket: MQTTTicket
+    /// Of QoS 2 in a session that is kept; 0 for all others.
+    var packetIdentifier: UInt16
   }
 
   /// A SUBSCRIBE that is answered when everything it asked for is live: what is published after the answer is delivered.
@@ -29,11 +31,13 @@ final class MQTTSession {
   /// What the client's bytes are wrapped in; nil on TCP.
   let framing: MQTTFraming?
   /// Stands in the client's records, so that it need not be sent its own.
-  let publisher: UInt32
+  var publisher: UInt32
   /// Empty before CONNECT was accepted.
   var clientIdentifier = Bytes()
-  /// Its place among all clients of the node.
-  var arrival: UInt64 = 0
+  /// Nil where nobody would miss it: a client without a name, a will and a session.
+  var keeping: MQTTKeeping?
+  /// The client went without taking its leave.
+  var hasWillDue = false
   var subscriptions: [Subscription] = []
   /// What is followed, leg by leg, and where each stands; current while no reader reads.
   var legs: [Reader.Leg] = []
@@ -105,6 +109,16 @@ struct MQTTBacklog {
 
   var isEmpty: Bool { first == records.count }
   var next: Bytes? { isEmpty ? nil : records[first] }
+
+  /// What each is known by.
+  func tokens(among shards: Int) -> [UInt64] {
+    records[first...].map { record in
+      record.withUnsafeBytes { bytes in
+        let view = RecordView(trusting: bytes.baseAddress.unsafelyUnwrapped)
+        return MQTTToken.make(Topic.shard(of: view.topic, among: shards), view.offset, isCurrent: true)
+      }
+    }
+  }
 
   mutating func append(_ record: RecordView) { records.append(Bytes(copying: record.encoded)) }
 

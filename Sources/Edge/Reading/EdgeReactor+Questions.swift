@@ -46,9 +46,8 @@ extension EdgeReactor {
   }
 
   private func takeAlone(_ reply: ReadReply) {
-    if let connection = connection(of: reply.ticket), let reader = connection.reader {
-      take(reply, for: reader, of: connection)
-    }
+    guard let connection = connection(of: reply.ticket), !takesRecall(reply, connection) else { return }
+    if let reader = connection.reader { take(reply, for: reader, of: connection) }
   }
 
   /// A shard's answer to a reader.

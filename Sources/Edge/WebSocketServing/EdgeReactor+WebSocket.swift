@@ -249,7 +249,7 @@ extension Refusal {
     switch self {
     case .headMoved: "precondition-failed"
     case .diskFull: "disk-full"
-    case .journalFailed, .notLeader, .electing, .noQuorum, .unknownOutcome: "unavailable"
+    case .journalFailed, .notLeader, .electing, .noQuorum, .unknownOutcome, .sessionLost: "unavailable"
     case .damaged: "damaged"
     case .overloaded: "overloaded"
     case .noSuchConsumer: "no-such-consumer"

@@ -23,8 +23,10 @@ extension ShardRouter {
       take(reply, answer.shard.index, answer.ticket, refusal(of: answer.result), from: broker, at: now, into: &output)
     case .presence(let answer):
       take(reply, answer.shard.index, answer.ticket, refusal(of: answer.result), from: broker, at: now, into: &output)
-    // Its table and its number say whether it is still wanted.
-    case .presencePush: output.replies.append(reply)
+    case .session(let answer):
+      take(reply, answer.shard.index, answer.ticket, refusal(of: answer.result), from: broker, at: now, into: &output)
+    // Its table and its number, or its epoch, say whether it is still wanted.
+    case .presencePush, .sessionNotice: output.replies.append(reply)
     }
   }
 
@@ -112,7 +114,7 @@ extension ShardRouter {
     case .notLeader:
       lanes[index].nobodyLeads(at: now)
       move(index, to: other(than: broker), into: &output)
-    case .journalFailed, .damaged, .unknownOutcome, .diskFull, .headMoved, .noSuchConsumer, .consumerDiffers:
+    case .journalFailed, .damaged, .unknownOutcome, .diskFull, .headMoved, .noSuchConsumer, .consumerDiffers, .sessionLost:
       move(index, to: other(than: broker), into: &output)
     }
   }
@@ -160,7 +162,7 @@ extension Refusal {
   var isPassing: Bool {
     switch self {
     case .notLeader, .electing, .noQuorum, .unknownOutcome, .journalFailed: true
-    case .headMoved, .diskFull, .damaged, .overloaded, .noSuchConsumer, .consumerDiffers: false
+    case .headMoved, .diskFull, .damaged, .overloaded, .noSuchConsumer, .consumerDiffers, .sessionLost: false
     }
   }
 }

@@ -89,6 +89,7 @@ public struct ShardRouter: ~Copyable {
     case .history(let history): enqueue(.history(history), history.ticket, index, at: now, into: &output)
     case .consumer(let consumer): enqueue(.consumer(consumer), consumer.ticket, index, at: now, into: &output)
     case .presence(let presence): enqueue(.presence(presence), presence.ticket, index, at: now, into: &output)
+    case .session(let session): enqueue(.session(session), session.ticket, index, at: now, into: &output)
     }
   }
 

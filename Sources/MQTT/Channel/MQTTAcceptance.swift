@@ -11,9 +11,6 @@ public struct MQTTAcceptance: Sendable {
   /// What the client may build its response topics on; told to who asked for it.
   public var responseInformation: Bytes?
   public var userProperties: [MQTTUserProperty] = []
-  /// Whether steps of QoS 2 that the session must remember are saved before the client is answered: PUBREL waits for
-  /// `recorded`, PUBCOMP for `released`. Without that a session outlives its connection, but not its node, exactly once.
-  public var savesBeforeAnswering = false
 
   public init() {}
 }

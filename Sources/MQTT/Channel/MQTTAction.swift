@@ -7,8 +7,8 @@ public enum MQTTAction: Sendable {
   /// Answered with `published`, whatever its QoS. For QoS 2 a session that is kept has to remember the packet identifier as
   /// unreleased together with the message: accepted means both.
   case publish(MQTTPublishRequest)
-  /// QoS 2: the client has let go of a packet identifier, and a durable session forgets it. Where the session saves before
-  /// answering, answered with `released`.
+  /// QoS 2: the client has let go of a packet identifier, and a session that is kept forgets it, before the bytes of this call
+  /// are sent: were it found again as it was, the client's next message with this identifier would be taken for the old one.
   case release(packetIdentifier: UInt16)
   /// Answered with `subscribed`.
   case subscribe(MQTTSubscribeRequest)
@@ -16,8 +16,8 @@ public enum MQTTAction: Sendable {
   case unsubscribe(MQTTUnsubscribeRequest)
   /// A message of QoS 1 or 2 is done. In the order in which the client acknowledges, which is that of sending within one QoS.
   case acknowledged(token: UInt64)
-  /// QoS 2: the client has the message, and must be sent it no more; a durable session saves that. Where the session saves
-  /// before answering, answered with `recorded`.
+  /// QoS 2: the client has the message, and must be sent it no more; a session that is kept saves that before the bytes of this
+  /// call are sent.
   case received(token: UInt64)
   /// A resumed session's message that the client may not have got: answered, in this order, with `redeliver`, or with `abandon`
   /// if it is no more.
@@ -52,8 +52,8 @@ public struct MQTTUnsubscribeRequest: Sendable {
 
 /// Where channels put what they have to say: one per reactor, emptied after each call and used again.
 ///
-/// The bytes are the connection's and go out in the order they stand in. An action that saves something (`received`,
-/// `release`) may be behind its bytes, unless the session saves before answering.
+/// The bytes are the connection's and go out in the order they stand in; where a session is kept, what `received` and
+/// `release` say is saved first.
 public struct MQTTChannelOutput: ~Copyable, Sendable {
   public var bytes = ByteBuffer()
   public var actions: [MQTTAction] = []

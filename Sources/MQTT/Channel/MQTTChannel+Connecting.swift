@@ -45,7 +45,6 @@ extension MQTTChannel {
     precondition(!connect.isCleanStart || acceptance.session == nil, "a clean start has no session")
     phase = .connected
     lastReceived = now
-    savesBeforeAnswering = acceptance.savesBeforeAnswering
     if let last = connect.will { will = .some(last) }
 
     var ack = MQTTConnectAck(.success, isSessionPresent: acceptance.session != nil)
@@ -66,13 +65,9 @@ extension MQTTChannel {
     let isOverruled = longest > 0 && (connect.keepAlive == 0 || Int(connect.keepAlive) > longest)
     keepAlive = isOverruled ? longest : Int(connect.keepAlive)
     outgoing.begin(quota: Int(asked.receiveMaximum ?? 0xffff), most: settings.maximumInFlight)
-    guard connect.version == .v5 else {
-      // Before 5.0 a session that is kept is kept for ever, or for as long as may be.
-      sessionExpiry = acceptance.sessionExpiry ?? (connect.isCleanStart ? 0 : settings.sessionExpiryMaximum)
-      return
-    }
+    sessionExpiry = acceptance.sessionExpiry ?? settings.sessionExpiry(for: connect)
+    guard connect.version == .v5 else { return }
     requestedSessionExpiry = asked.sessionExpiry ?? 0
-    sessionExpiry = acceptance.sessionExpiry ?? min(requestedSessionExpiry, settings.sessionExpiryMaximum)
     outgoingAliases = MQTTOutgoingAliases(limit: min(Int(asked.topicAliasMaximum ?? 0), settings.topicAliasMaximum))
 
     if sessionExpiry != requestedSessionExpiry { properties.sessionExpiry = sessionExpiry }
@@ -126,6 +121,13 @@ extension MQTTChannel {
 }
 
 extension MQTTChannelSettings {
+  /// Seconds that the session of who comes so is kept after the connection.
+  public func sessionExpiry(for connect: MQTTConnect) -> UInt32 {
+    // Before 5.0 a session that is kept is kept for ever, or for as long as may be.
+    guard connect.version == .v5 else { return connect.isCleanStart ? 0 : sessionExpiryMaximum }
+    return min(connect.properties.sessionExpiry ?? 0, sessionExpiryMaximum)
+  }
+
   /// The largest packet there can be: its first byte, four of length, and as much as they can tell.
   static let largestPacket = 5 + MQTTVariableInteger.maximum
 }

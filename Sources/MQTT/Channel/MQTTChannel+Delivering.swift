@@ -1,4 +1,4 @@
-public import Core
+internal import Core
 
 // What clients are sent.
 
@@ -128,8 +128,6 @@ extension MQTTChannel {
     switch (ack.step, entry.isExactlyOnce, entry.current) {
     case (.acknowledged, false, _), (.complete, true, .received): finish(index, into: &output)
     case (.received, true, .received): send(.release, identifier, into: &output)
-    // PUBREL is on its way.
-    case (.received, true, .saving): break
     // The client does not want it, and knows no more of it (section 4.3.3).
     case (.received, true, _) where ack.reasonCode.isFailure: finish(index, into: &output)
     case (.received, true, _): received(index, into: &output)
@@ -140,16 +138,8 @@ extension MQTTChannel {
   private mutating func received(_ index: Int, into output: inout MQTTChannelOutput) {
     let entry = outgoing[index]
     output.actions.append(.received(token: entry.token))
-    outgoing.set(savesBeforeAnswering ? .saving : .received, at: index)
-    if !savesBeforeAnswering { send(.release, entry.identifier, into: &output) }
-  }
-
-  /// A session that saves before answering has saved that the client has the message: PUBREL. Were it sent before, and the
-  /// session found again as it was, the client would be sent the message as a new one.
-  public mutating func recorded(_ token: UInt64, at now: Instant, into output: inout MQTTChannelOutput) {
-    guard let index = outgoing.saving(token) else { return }
     outgoing.set(.received, at: index)
-    if isConnected { send(.release, outgoing[index].identifier, into: &output) }
+    send(.release, entry.identifier, into: &output)
   }
 
   private mutating func finish(_ index: Int, into output: inout MQTTChannelOutput) {

@@ -146,14 +146,7 @@ extension MQTTChannel {
       return send(.complete, identifier, speaks5 ? .packetIdentifierNotFound : .success, nil, into: &output)
     }
     output.actions.append(.release(packetIdentifier: identifier))
-    guard !savesBeforeAnswering else { return }
     _ = incoming.release(identifier)
     send(.complete, identifier, into: &output)
-  }
-
-  /// A session that saves before answering has forgotten the identifier: PUBCOMP. Were it sent before, and the session found
-  /// again as it was, the client's next message with this identifier would be taken for the old one.
-  public mutating func released(_ packetIdentifier: UInt16, at now: Instant, into output: inout MQTTChannelOutput) {
-    if incoming.release(packetIdentifier), isConnected { send(.complete, packetIdentifier, into: &output) }
   }
 }

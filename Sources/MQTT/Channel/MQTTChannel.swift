@@ -46,7 +46,6 @@ public struct MQTTChannel: ~Copyable {
   /// Seconds the session is kept after the connection, as agreed; good to read once `close` is in the actions, since a
   /// DISCONNECT may change it.
   public internal(set) var sessionExpiry: UInt32 = 0
-  var savesBeforeAnswering = false
 
   var incoming = MQTTIncomingMessages()
   var incomingAliases = MQTTIncomingAliases()
@@ -140,20 +139,32 @@ public struct MQTTChannel: ~Copyable {
     if wasPaused, !isPaused { lastReceived = now }
   }
 
-  /// What must be kept for the session to go on elsewhere. O(subscriptions + messages in flight).
+  // What must be kept for the session to go on elsewhere, each O(n).
+
+  /// Of the packets that were answered.
+  public var heldSubscriptions: [MQTTSessionState.Subscription] { subscriptions.all }
+
+  /// Packet identifiers of messages of QoS 2 that were accepted and not released, ascending.
+  public var unreleasedIdentifiers: [UInt16] { incoming.unreleased.sorted }
+
+  public var nextPacketIdentifier: UInt16 { outgoing.nextIdentifier }
+
+  /// In the order of sending.
+  public var messagesInFlight: [MQTTSessionState.InFlight] {
+    (0..<outgoing.count).map { index in
+      let entry = outgoing[index]
+      return MQTTSessionState.InFlight(
+        packetIdentifier: entry.identifier, token: entry.token, qos: entry.isExactlyOnce ? .exactlyOnce : .atLeastOnce,
+        isReceived: entry.current == .received)
+    }
+  }
+
   public var session: MQTTSessionState {
     var state = MQTTSessionState()
-    state.subscriptions = subscriptions.all
-    state.unreleased = incoming.unreleased.sorted
-    state.inFlight.reserveCapacity(outgoing.count)
-    for index in 0..<outgoing.count {
-      let entry = outgoing[index]
-      state.inFlight.append(
-        MQTTSessionState.InFlight(
-          packetIdentifier: entry.identifier, token: entry.token, qos: entry.isExactlyOnce ? .exactlyOnce : .atLeastOnce,
-          isReceived: entry.current == .saving || entry.current == .received))
-    }
-    state.nextPacketIdentifier = outgoing.nextIdentifier
+    state.subscriptions = heldSubscriptions
+    state.unreleased = unreleasedIdentifiers
+    state.inFlight = messagesInFlight
+    state.nextPacketIdentifier = nextPacketIdentifier
     return state
   }
 }

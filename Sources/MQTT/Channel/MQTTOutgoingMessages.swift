@@ -2,7 +2,7 @@
 ///
 /// ```
 /// resumed ─▶ unsent ─resend─▶ asked ─redeliver─▶ sent ─PUBACK, PUBCOMP─▶ gone
-/// new ────────────────────────deliver──────────▶ sent ─PUBREC─▶ (saving) ─▶ received ─▶ gone
+/// new ────────────────────────deliver──────────▶ sent ─PUBREC─▶ received ─▶ gone
 /// ```
 struct MQTTOutgoingMessages {
   enum Stage: UInt8 {
@@ -11,8 +11,6 @@ struct MQTTOutgoingMessages {
     /// The shell was asked for it.
     case asked
     case sent
-    /// The client has it, the shell is saving that, and PUBREL waits for it.
-    case saving
     /// PUBREL is sent.
     case received
 
@@ -136,13 +134,5 @@ struct MQTTOutgoingMessages {
     ring.remove(at: index)
     if index < resendFrom { resendFrom -= 1 }
     if index < askFrom { askFrom -= 1 }
-  }
-
-  /// Where a message lies that is being saved as received.
-  func saving(_ token: UInt64) -> Int? {
-    for index in 0..<ring.count where ring[index].current == .saving {
-      if ring[index].token == token { return index }
-    }
-    return nil
   }
 }

@@ -52,10 +52,6 @@ extension NodeReactor: NodePages {
     send(.wish(wish, node, page), to: 0)
   }
 
-  func mqttClientCame(_ identifier: Bytes, _ arrival: UInt64, at edge: EdgeID) {
-    for reactor in 0..<plan.reactors where reactor != index { send(.mqttClientCame(identifier, arrival: arrival), to: reactor) }
-  }
-
   func ask(_ kind: ReportRequest.Kind, _ page: PageTicket) {
     let request = pages.open(kind, page, from: index)
     for reactor in 0..<plan.reactors { send(.reportWanted(request), to: reactor) }

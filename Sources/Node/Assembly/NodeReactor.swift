@@ -16,8 +16,6 @@ enum NodeMail: Sendable {
   case peer(NodeID, isThere: Bool)
   /// So many milliseconds are to be added to what this machine's clock says.
   case correctClock(by: Int64)
-  /// An MQTT client of this name has come to another reactor.
-  case mqttClientCame(Bytes, arrival: UInt64)
   /// For another node, by way of the first reactor.
   case toPeer(NodeID, [NodeMessage])
   /// For a reactor of another node, by way of the first.
@@ -127,8 +125,10 @@ final class NodeReactor: ReactorApplication {
 
   private func makeBroker(_ store: BrokerStore, _ mailbox: Mailbox<NodeMail>) -> BrokerReactor {
     let shards = (0..<plan.shardCount).map { ShardID($0) }.filter { plan.owner(of: $0) == index && plan.holds($0) }
+    var settings = plan.broker
+    settings.ownEdge = EdgeID(UInt32(index))
     let broker = BrokerReactor(
-      shards: shards, store: store, settings: plan.broker, seed: plan.seed, postToSelf: { mailbox.post(.broker($0)) },
+      shards: shards, store: store, settings: settings, seed: plan.seed, postToSelf: { mailbox.post(.broker($0)) },
       postToEdge: { [unowned self] edge, replies in
         if RemoteEdges.isRemote(edge) {
           if let desk { desk.answer(replies, to: edge) } else { outgoing[0].append(.toRemoteEdge(edge, replies)) }
@@ -281,7 +281,6 @@ final class NodeReactor: ReactorApplication {
     case .edge(let replies): toLocalEdge.append(contentsOf: replies)
     case .routed(let replies, let node): routing?.receive(replies, from: node, at: loop.now)
     case .peer(let node, let isThere): peer(node, isThere)
-    case .mqttClientCame(let identifier, let arrival): edge.takeOver(identifier, by: arrival)
     case .correctClock(let milliseconds): loop.correctClock(by: milliseconds)
     case .toPeer(let node, let messages): for message in messages { desk?.send(message, to: node) }
     case .toRemoteEdge(let edge, let replies): desk?.answer(replies, to: edge)

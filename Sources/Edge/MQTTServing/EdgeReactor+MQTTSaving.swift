@@ -1,0 +1,221 @@
+internal import Core
+internal import Feeds
+internal import MQTT
+internal import Reactor
+
+/// Keeping what a session has come to: at once where the client is told something that hangs on it, now and then where not.
+extension EdgeReactor {
+  // MARK: What is owed
+
+  /// What is written from here on waits until the session is saved as it is at the end of this turn.
+  func oweSave(_ connection: Connection, _ session: MQTTSession) {
+    guard let keeping = session.keeping, keeping.isDurable, !keeping.isLost else { return }
+    keeping.oweSave()
+    sessionHouse.owing.append(connection.key)
+  }
+
+  func changeSubscriptions(_ connection: Connection, _ session: MQTTSession) {
+    session.keeping?.hasOtherSubscriptions = true
+    oweSave(connection, session)
+  }
+
+  /// More was sent or acknowledged of what is sent again if it is forgotten.
+  func noteMove(_ connection: Connection, _ session: MQTTSession) {
+    guard let keeping = session.keeping, keeping.isDurable, !keeping.hasMoved else { return }
+    keeping.hasMoved = true
+    sessionHouse.moved.append(connection.key)
+  }
+
+  /// Whether what is subscribed to still fits into what is kept of one session.
+  func hasRoom(for filter: Filter, _ session: MQTTSession) -> Bool {
+    guard let keeping = session.keeping, keeping.isDurable else { return true }
+    let size = session.subscriptions.reduce(filter.bytes.count) { $0 + $1.filter.bytes.count }
+    return size + (session.subscriptions.count + 1) * 8 + 64 <= SessionChange.partLength
+  }
+
+  // MARK: Saving
+
+  func saveSessions() {
+    guard !sessionHouse.owing.isEmpty else { return }
+    let keys = sessionHouse.owing
+    sessionHouse.owing.removeAll(keepingCapacity: true)
+    for key in keys {
+      guard let connection = connections[key], case .mqtt(let session) = connection.role, let keeping = session.keeping, keeping.wantsSave
+      else { continue }
+      save(connection, session, keeping)
+    }
+  }
+
+  private func save(_ connection: Connection, _ session: MQTTSession, _ keeping: MQTTKeeping) {
+    var save = SessionSave(keeping.claim, number: 0, subscriptions: nil, progress: nil)
+    fill(&save, connection, session, keeping)
+    save.number = keeping.beginSave(at: now)
+    askSession(keeping.shard, .change(.save(save)), for: .save(connection.key, keeping.nonce))
+  }
+
+  /// The session as it is now.
+  func fill(_ save: inout SessionSave, _ connection: Connection, _ session: MQTTSession, _ keeping: MQTTKeeping) {
+    if keeping.hasOtherSubscriptions {
+      let subscriptions = session.channel.heldSubscriptions
+      keeping.note(saved: subscriptions.map(\.subscription.filter))
+      scratch.removeAll()
+      MQTTSessionState.encode(subscriptions, into: &scratch)
+      save.subscriptions = scratch.withUnsafeBytes { Bytes(copying: $0) }
+    }
+    scratch.removeAll()
+    progress(connection, session, keeping).encode(into: &scratch)
+    save.progress = scratch.withUnsafeBytes { Bytes(copying: $0) }
+  }
+
+  private func progress(_ connection: Connection, _ session: MQTTSession, _ keeping: MQTTKeeping) -> MQTTSessionProgress {
+    var progress = MQTTSessionProgress()
+    progress.nextPacketIdentifier = session.channel.nextPacketIdentifier
+    progress.lastNumber = keeping.lastNumber
+    let accepted = Set(session.channel.unreleasedIdentifiers)
+    for (identifier, number) in keeping.numbers.sorted(by: { $0.key < $1.key }) {
+      progress.unreleased.append(
+        MQTTSessionProgress.Unreleased(packetIdentifier: identifier, number: number, isAccepted: accepted.contains(identifier)))
+    }
+    progress.inFlight = session.channel.messagesInFlight
+    progress.backlog = session.backlog.tokens(among: settings.shardCount) + keeping.recalls.filter { !$0.wasSent }.map(\.token)
+    progress.legs = whereItStands(connection, session).compactMap { keeping.leg($0, of: session) }
+    return progress
+  }
+
+  /// What is followed and where each leg stands, while it goes on.
+  private func whereItStands(_ connection: Connection, _ session: MQTTSession) -> [Reader.Leg] {
+    if connection.audience != nil { return standing(session.legs, connection) }
+    guard let reader = connection.reader else { return session.legs }
+    guard reader.isParked, let audience = reader.audience else { return reader.legs }
+    var legs = reader.legs
+    legs[0].stand(atLeast: audience.parkedAt ?? fanout.cursor(of: audience), of: audience)
+    return legs
+  }
+
+  private func saved(_ key: SlotKey, _ nonce: UInt64, _ result: Result<SessionReply.Answer, Refusal>) {
+    guard let connection = connections[key], case .mqtt(let session) = connection.role, let keeping = session.keeping,
+      keeping.nonce == nonce, !keeping.isLost
+    else { return }
+    switch result {
+    case .success:
+      var bytes = ByteBuffer()
+      let publishes = keeping.saved(into: &bytes)
+      write(bytes.bytes, connection, session)
+      for held in publishes { send(held, connection, session) }
+      if keeping.wantsSave { sessionHouse.owing.append(key) }
+      makePumpable(connection)
+    case .failure(.sessionLost):
+      forget(keeping)
+      takeOver(keeping.client, upTo: keeping.epoch)
+    case .failure:
+      // Nothing that hangs on it is sent meanwhile; a client that does not wait finds its session as it was saved last.
+      keeping.notSaved()
+      keeping.savedAt = now
+      sessionHouse.moved.append(key)
+    }
+  }
+
+  // MARK: Answers and notices
+
+  func receive(_ reply: SessionReply) {
+    guard let call = sessionHouse.answered(reply.ticket) else { return }
+    switch call {
+    case .open(let key, let shard, let opening): opened(key, shard, opening, reply.result)
+    case .save(let key, let nonce): saved(key, nonce, reply.result)
+    case .close(let shard, let closing):
+      if case .failure(let refusal) = reply.result, refusal != .sessionLost { sessionHouse.closeLater(shard, closing, at: now) }
+    case .alive(let shard): alive(shard, reply.result)
+    case .claim: if case .success(.lost(let claims)) = reply.result { for claim in claims { takeOver(claim.client, upTo: claim.epoch) } }
+    // The leader hands it out again until it knows.
+    case .will, .forgetWill: break
+    }
+  }
+
+  func receive(_ notice: SessionNotice) {
+    switch notice {
+    case .takenOver(_, let claim): takeOver(claim.client, upTo: claim.epoch)
+    case .willDue(let shard, let number, let record): publishWill(record, shard, number)
+    }
+  }
+
+  private func alive(_ shard: ShardID, _ result: Result<SessionReply.Answer, Refusal>) {
+    sessionHouse.lanes[shard.index].isAsking = false
+    guard case .success(.alive(let term)) = result, sessionHouse.lanes[shard.index].term != term else { return }
+    sessionHouse.lanes[shard.index].term = term
+    // This leader may not have told who was taken over before it led.
+    var claims: [SessionClaim] = []
+    for key in mqttClients.values {
+      guard case .mqtt(let session)? = connections[key]?.role, let keeping = session.keeping, keeping.shard == shard, keeping.epoch > 0
+      else { continue }
+      claims.append(keeping.claim)
+    }
+    for start in stride(from: 0, to: claims.count, by: SessionLimits.claims) {
+      let some = Array(claims[start..<min(start + SessionLimits.claims, claims.count)])
+      askSession(shard, .claim(sessionHouse.owner, some), for: .claim(shard))
+    }
+  }
+
+  // MARK: Wills
+
+  /// A will is due, and this is the edge beside the leader of the shard that kept it.
+  private func publishWill(_ record: Bytes, _ shard: ShardID, _ number: UInt64) {
+    record.withUnsafeBytes { bytes in
+      guard RecordView.draftLength(bytes) == bytes.count else { return }
+      let view = RecordView(trusting: bytes.baseAddress.unsafelyUnwrapped)
+      let ticket = sessionHouse.ticket(for: .will(shard, number))
+      enqueue(encoded: bytes, to: Topic.shard(of: view.topic, among: settings.shardCount), PublishEntry(ticket: ticket, length: bytes.count))
+    }
+  }
+
+  func willPublished(_ result: PublishResult) {
+    guard case .will(let shard, let number)? = sessionHouse.answered(result.ticket) else { return }
+    if case .refused = result.outcome { return }
+    askSession(shard, .change(.forgetWill(number)), for: .forgetWill)
+  }
+
+  // MARK: Time
+
+  func scheduleSessionCare() {
+    guard !sessionHouse.isTicking else { return }
+    sessionHouse.isTicking = true
+    _ = loop.schedule(TimerKey(PollToken(kind: Self.sessionTimer).rawValue), at: now + MQTTSessionHouse.period)
+  }
+
+  func careForSessions() {
+    sessionHouse.isTicking = false
+    saveMoved()
+    giveSignsOfLife()
+    for (shard, closing) in sessionHouse.dueClosings(at: now) { close(shard, closing) }
+    if now >= sessionHouse.idleSweep {
+      sessionHouse.idleSweep = now + settings.mqttIdleSaveEvery
+      for key in mqttClients.values {
+        if let connection = connections[key], case .mqtt(let session) = connection.role { noteMove(connection, session) }
+      }
+    }
+    if sessionHouse.isActive { scheduleSessionCare() }
+  }
+
+  private func saveMoved() {
+    let keys = sessionHouse.moved
+    sessionHouse.moved.removeAll(keepingCapacity: true)
+    for key in keys {
+      guard let connection = connections[key], case .mqtt(let session) = connection.role, let keeping = session.keeping, !keeping.isLost
+      else { continue }
+      if now - keeping.savedAt < settings.mqttSaveEvery || keeping.isSaving {
+        sessionHouse.moved.append(key)
+      } else if keeping.hasMoved || keeping.wantsSave {
+        save(connection, session, keeping)
+      }
+    }
+  }
+
+  private func giveSignsOfLife() {
+    for index in sessionHouse.lanes.indices {
+      let lane = sessionHouse.lanes[index]
+      guard lane.sessions > 0, !lane.isAsking, now >= lane.nextLifeSign else { continue }
+      sessionHouse.lanes[index].isAsking = true
+      sessionHouse.lanes[index].nextLifeSign = now + SessionLimits.lifeSign
+      askSession(ShardID(index), .alive(sessionHouse.owner), for: .alive(ShardID(index)))
+    }
+  }
+}

@@ -1,0 +1,80 @@
+internal import Core
+internal import Feeds
+internal import Raft
+internal import Shard
+
+/// MQTT sessions: what changes them goes through the log, who holds them is watched over by the leader.
+extension ShardReplica {
+  mutating func session(_ request: SessionRequest, wall: WallTime, into output: inout ReplicaOutput) {
+    let asker = CommandAsker(edge: request.edge, ticket: request.ticket, kind: .session)
+    guard isServing else { return answer(asker, .failure(consensusRefusal ?? .electing), into: &output) }
+    switch request.operation {
+    case .change(let change):
+      if case .open(let opening) = change {
+        sessionDesk.heard(opening.owner, from: request.edge, at: clock)
+        if asksHolder(for: opening, into: &output) { return sessionDesk.wait(opening, asker, wall: wall, at: clock) }
+      }
+      gather(.session(change), asker, wall: wall, into: &output)
+    case .alive(let owner):
+      sessionDesk.heard(owner, from: request.edge, at: clock)
+      reply(request, .alive(term: group.term), into: &output)
+    case .claim(let owner, let claims):
+      sessionDesk.heard(owner, from: request.edge, at: clock)
+      // Asked by who knows of them from commits that this leader has seen too.
+      reply(request, .lost(claims.filter { !state.sessions.holds($0, owner) }), into: &output)
+    }
+  }
+
+  private func reply(_ request: SessionRequest, _ answer: SessionReply.Answer, into output: inout ReplicaOutput) {
+    let reply = SessionReply(shard: settings.shard, ticket: request.ticket, result: .success(answer))
+    output.replies.append(AddressedReply(edge: request.edge, reply: .session(reply)))
+  }
+
+  /// Whoever holds the session is asked to give it back: then it is found as far as it came. False where nobody can be asked.
+  private func asksHolder(for opening: SessionOpening, into output: inout ReplicaOutput) -> Bool {
+    guard let session = state.sessions[opening.client], let owner = session.owner, owner != opening.owner,
+      sessionDesk.edge(of: owner) != nil, sessionDesk.waiting.count < SessionDesk.waitingMost
+    else { return false }
+    tell(owner, of: SessionClaim(client: opening.client, epoch: session.epoch), into: &output)
+    return true
+  }
+
+  /// What was given back, or was waited for long enough, is taken.
+  mutating func openWaiting(into output: inout ReplicaOutput) {
+    for ready in sessionDesk.takeReady(state.sessions, at: clock) {
+      gather(.session(.open(ready.opening)), ready.asker, wall: ready.wall, into: &output)
+    }
+  }
+
+  /// The client has connected elsewhere.
+  func tell(_ holder: SessionOwner, of lost: SessionClaim, into output: inout ReplicaOutput) {
+    guard let edge = sessionDesk.edge(of: holder) else { return }
+    output.replies.append(AddressedReply(edge: edge, reply: .sessionNotice(.takenOver(settings.shard, lost))))
+  }
+
+  /// With a tick: whose owner is gone, whose time is over, which wills are still to be published.
+  mutating func tickSessions(wall: WallTime, into output: inout ReplicaOutput) {
+    guard isServing, failure == nil, ailment == nil else { return }
+    handOutWills(into: &output)
+    openWaiting(into: &output)
+    guard committed >= sessionDesk.proposedUpTo, state.sessions.count > 0, appendRefusal == nil else { return }
+    var changes = sessionDesk.silent(of: state.sessions.owners.keys, at: clock).map { SessionChange.lose($0) }
+    changes += sessionDesk.due(of: state.sessions, at: wall).map { SessionChange.settle($0) }
+    guard !changes.isEmpty else { return }
+    for change in changes {
+      if gathered.isFull { appendGathered(wall: wall, into: &output) }
+      gathered.add(.session(change), nil)
+    }
+    appendGathered(wall: wall, into: &output)
+    sessionDesk.proposedUpTo = lastAppended
+  }
+
+  /// Hands wills that are due to the edge beside this replica, again and again until they are known to be published.
+  mutating func handOutWills(into output: inout ReplicaOutput) {
+    guard isServing, !state.sessions.dueWills.isEmpty else { return }
+    sessionDesk.keep(wills: state.sessions.dueWills.lazy.map(\.number))
+    for will in state.sessions.dueWills.prefix(SessionDesk.willsAtOnce) where sessionDesk.handsOut(will.number, at: clock) {
+      output.notices.append(.willDue(settings.shard, number: will.number, record: will.record))
+    }
+  }
+}

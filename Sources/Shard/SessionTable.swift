@@ -1,0 +1,234 @@
+public import Core
+public import Feeds
+
+/// The MQTT sessions of one shard: those whose clients' identifiers hash to it.
+///
+/// A session costs its entry and nothing per message: what it has missed stands in the log, behind its cursor.
+public struct SessionTable {
+  /// No shard keeps more sessions, nor more bytes of them.
+  public static let maximumCount = 1_000_000
+  public static let maximumBytes = 512 << 20
+
+  private var byClient = ByteKeyTable<KeptSession>()
+  /// How many sessions each owner holds.
+  public private(set) var owners: [SessionOwner: Int] = [:]
+  /// To be published, oldest first.
+  public private(set) var dueWills: [DueWill] = []
+  private var lastWill: UInt64 = 0
+  private var bytes = 0
+
+  public struct DueWill: Hashable, Sendable {
+    public var number: UInt64
+    public var record: Bytes
+  }
+
+  public init() {}
+
+  public var count: Int { byClient.count }
+  public var connectedCount: Int { owners.values.reduce(0, +) }
+  var newestWill: UInt64 { lastWill }
+
+  public subscript(client: Bytes) -> KeptSession? { client.withUnsafeBytes { byClient[$0] } }
+
+  mutating func perform(_ change: SessionChange, at time: WallTime) -> CommandOutcome {
+    switch change {
+    case .open(let opening): return open(opening, at: time)
+    case .save(let save): return apply(save)
+    case .close(let closing): return close(closing, at: time)
+    case .lose(let owner): lose(owner, at: time)
+    case .settle(let claim): settle(claim, at: time)
+    case .forgetWill(let number): dueWills.removeAll { $0.number == number }
+    }
+    return .done
+  }
+
+  /// Whether the claim is still the newest, and held.
+  public func holds(_ claim: SessionClaim, _ owner: SessionOwner) -> Bool {
+    guard let session = self[claim.client] else { return false }
+    return session.epoch == claim.epoch && session.owner == owner
+  }
+
+  // Coming and going -----------------------------------------------------------------------------------
+
+  private mutating func open(_ opening: SessionOpening, at time: WallTime) -> CommandOutcome {
+    guard let index = index(of: opening.client) else {
+      guard count < SessionTable.maximumCount, bytes < SessionTable.maximumBytes else { return .refused(.overloaded) }
+      var session = KeptSession(epoch: 1, identity: opening.nonce, nonce: opening.nonce, expiry: opening.expiry)
+      session.owner = opening.owner
+      session.will = opening.will
+      insert(opening.client, session)
+      return .session(session.opened, ended: nil, of: nil)
+    }
+    var session = byClient[at: index]
+    if session.nonce == opening.nonce, session.owner == opening.owner { return .session(session.opened, ended: nil, of: nil) }
+    let holder = session.owner
+    let ended = SessionClaim(client: opening.client, epoch: session.epoch)
+    // One that ends with its connection ends now.
+    let isOver = session.isOver(at: time) || (session.owner != nil && session.expiry == 0)
+    let goesOn = !opening.isClean && !isOver
+    if let will = session.will, session.isWillDue(asTheClientComes: time, goesOn: goesOn) { makeDue(will) }
+    if !goesOn {
+      session = KeptSession(epoch: session.epoch, identity: opening.nonce, nonce: opening.nonce, expiry: opening.expiry)
+    }
+    session.epoch += 1
+    session.nonce = opening.nonce
+    session.wasPresent = goesOn
+    session.wasExact = session.isExact
+    session.isExact = false
+    session.number = 0
+    session.owner = opening.owner
+    session.expiry = opening.expiry
+    session.will = opening.will
+    session.willDue = nil
+    replace(index, session)
+    return .session(session.opened, ended: ended, of: holder)
+  }
+
+  private mutating func apply(_ save: SessionSave) -> CommandOutcome {
+    guard let index = index(of: save.claim.client), byClient[at: index].epoch == save.claim.epoch, byClient[at: index].owner != nil else {
+      return .refused(.sessionLost)
+    }
+    var session = byClient[at: index]
+    take(save, into: &session)
+    replace(index, session)
+    return .done
+  }
+
+  private func take(_ save: SessionSave, into session: inout KeptSession) {
+    guard save.number > session.number else { return }
+    session.number = save.number
+    // A session that ends with its connection has nothing to be found again.
+    guard session.expiry > 0 else { return }
+    if let subscriptions = save.subscriptions { session.subscriptions = subscriptions }
+    if let progress = save.progress { session.progress = progress }
+  }
+
+  private mutating func close(_ closing: SessionClosing, at time: WallTime) -> CommandOutcome {
+    guard let index = index(of: closing.save.claim.client), byClient[at: index].epoch == closing.save.claim.epoch else {
+      return .refused(.sessionLost)
+    }
+    var session = byClient[at: index]
+    // It has been closed before: the answer was lost.
+    guard session.owner != nil else { return .done }
+    take(closing.save, into: &session)
+    session.expiry = closing.expiry
+    session.isExact = true
+    let patience: UInt32
+    switch closing.will {
+    case .dropped:
+      session.will = nil
+      patience = 0
+    case .due: patience = 0
+    case .waits(let seconds): patience = seconds
+    }
+    leave(index, session, patience: patience, at: time)
+    return .done
+  }
+
+  private mutating func lose(_ owner: SessionOwner, at time: WallTime) {
+    guard owners[owner] != nil else { return }
+    // From the end, since whoever is removed is replaced by the last one.
+    for index in (0..<byClient.count).reversed() where byClient[at: index].owner == owner {
+      leave(index, byClient[at: index], patience: 0, at: time)
+    }
+  }
+
+  /// Nobody holds the session any more; its will is due in its time, but not before `patience` seconds.
+  private mutating func leave(_ index: Int, _ left: KeptSession, patience: UInt32, at time: WallTime) {
+    var session = left
+    session.owner = nil
+    session.left = time
+    session.willDue = session.will.map { time.adding(seconds: max(min($0.delay, session.expiry), patience)) }
+    replace(index, session)
+    settle(index, at: time)
+  }
+
+  // What time brings -----------------------------------------------------------------------------------
+
+  private mutating func settle(_ claim: SessionClaim, at time: WallTime) {
+    guard let index = index(of: claim.client), byClient[at: index].epoch == claim.epoch else { return }
+    settle(index, at: time)
+  }
+
+  /// Makes its will due and forgets it, each if it is time.
+  private mutating func settle(_ index: Int, at time: WallTime) {
+    guard byClient[at: index].isDue(at: time) else { return }
+    var session = byClient[at: index]
+    if let will = session.will {
+      makeDue(will)
+      session.will = nil
+      session.willDue = nil
+      replace(index, session)
+    }
+    if session.isOver(at: time) { remove(index) }
+  }
+
+  private mutating func makeDue(_ will: SessionWill) {
+    lastWill += 1
+    dueWills.append(DueWill(number: lastWill, record: will.record))
+  }
+
+  /// What is due at this time among some sessions, and where to look next.
+  public func due(at time: WallTime, from start: Int, looking limit: Int, atMost most: Int) -> (claims: [SessionClaim], next: Int) {
+    var claims: [SessionClaim] = []
+    var index = start < byClient.count ? start : 0
+    let end = min(index + limit, byClient.count)
+    while index < end, claims.count < most {
+      if byClient[at: index].isDue(at: time) {
+        claims.append(SessionClaim(client: byClient.withKey(at: index) { Bytes(copying: $0) }, epoch: byClient[at: index].epoch))
+      }
+      index += 1
+    }
+    return (claims, index < byClient.count ? index : 0)
+  }
+
+  // The table ------------------------------------------------------------------------------------------
+
+  private func index(of client: Bytes) -> Int? { client.withUnsafeBytes { byClient.index(of: $0) } }
+
+  private mutating func insert(_ client: Bytes, _ session: KeptSession) {
+    client.withUnsafeBytes { _ = byClient.insert($0, default: session) }
+    bytes += session.size + client.count
+    if let owner = session.owner { owners[owner, default: 0] += 1 }
+  }
+
+  private mutating func replace(_ index: Int, _ session: KeptSession) {
+    let before = byClient[at: index]
+    bytes += session.size - before.size
+    if before.owner != session.owner {
+      if let owner = before.owner { release(owner) }
+      if let owner = session.owner { owners[owner, default: 0] += 1 }
+    }
+    byClient[at: index] = session
+  }
+
+  private mutating func remove(_ index: Int) {
+    let session = byClient[at: index]
+    let client = byClient.withKey(at: index) { Bytes(copying: $0) }
+    bytes -= session.size + client.count
+    if let owner = session.owner { release(owner) }
+    client.withUnsafeBytes { _ = byClient.remove($0) }
+  }
+
+  private mutating func release(_ owner: SessionOwner) {
+    guard let count = owners[owner] else { return }
+    owners[owner] = count > 1 ? count - 1 : nil
+  }
+
+  // For snapshots --------------------------------------------------------------------------------------
+
+  func session(at index: Int) -> (client: Bytes, session: KeptSession) {
+    (byClient.withKey(at: index) { Bytes(copying: $0) }, byClient[at: index])
+  }
+
+  mutating func restore(_ client: Bytes, _ session: KeptSession) -> Bool {
+    guard index(of: client) == nil else { return false }
+    insert(client, session)
+    return true
+  }
+
+  mutating func restore(wills: [DueWill], newest: UInt64) {
+    dueWills = wills
+    lastWill = newest
+  }
+}
