@@ -1,0 +1,43 @@
+"""An example of docs/examples, started by the commands of its README."""
+
+import urllib.request
+
+from .documents import EXAMPLES, PAGE_PORT, Document
+from .node import until
+
+
+class Example(Document):
+    """One example, with a node and a copy of its folder."""
+
+    def __init__(self, name):
+        super().__init__(EXAMPLES / name / "README.md")
+
+    def serve(self):
+        """Serves the page as the README says; answers its address."""
+        self.start(self.shown("http.server"))
+        address = f"http://127.0.0.1:{self.ports[PAGE_PORT]}/"
+
+        def is_served():
+            try:
+                return urllib.request.urlopen(address, timeout=2).close() is None
+            except OSError:
+                return False
+        until(is_served, 20, "the page's being served")
+        return address
+
+    def do(self, command):
+        """Runs a command to its end; answers what it printed."""
+        process, output = self.start(command)
+        code = process.wait(30)
+        assert code == 0, f"{command} ended with {code}: {self.text(output)}"
+        return self.text(output)
+
+    def published(self, filters):
+        """Everything in the log of these topics, in order, as (topic, data)."""
+        return [(each["topic"], each.get("data")) for each in self.node.json(f"/v1/events?topic={filters}&since=earliest")["events"]]
+
+    def break_down(self):
+        self.node.kill()
+
+    def come_back(self):
+        self.node.start()
