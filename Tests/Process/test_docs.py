@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness.documents import Document, blocks
+from harness.documents import EXAMPLES, Document, blocks
 from harness.node import BINARY, ROOT, Node, free_port
 from harness.websocket import WebSocket
 
@@ -20,11 +20,11 @@ STATEMENT = r"\[(MQTT-[0-9.]+-[0-9]+(?: of 3\.1\.1)?)\]"
 class DocumentationTests(unittest.TestCase):
     def test_commands(self):
         """Every command that the documentation shows does what the documentation shows"""
-        documents = sorted(DOCS.glob("*.md"))
-        self.assertGreater(len(documents), 10)
+        documents = [*sorted(DOCS.glob("*.md")), *sorted(EXAMPLES.glob("*/README.md"))]
+        self.assertGreater(len(documents), 16)
         ran = 0
         for path in documents:
-            with self.subTest(path.name):
+            with self.subTest(str(path.relative_to(ROOT))):
                 document = Document(path)
                 document.run()
                 ran += len(document.groups)
@@ -32,7 +32,7 @@ class DocumentationTests(unittest.TestCase):
 
     def test_transcripts(self):
         """The documents show WebSocket transcripts, and blocks are of known kinds"""
-        kinds = {block.kind for path in DOCS.glob("*.md") for block in blocks(path)}
+        kinds = {block.kind for path in DOCS.rglob("*.md") for block in blocks(path)}
         self.assertIn("websocket", kinds)
         self.assertLessEqual(kinds, {"", "console", "websocket", "sh", "python", "js", "cpp", "html", "json", "json5", "nginx", "ini", "yaml", "text", "promql"})
 
@@ -134,20 +134,34 @@ class DocumentationTests(unittest.TestCase):
         self.assertEqual(shown, named)
 
     def test_links(self):
-        """Links between documents, and into the sources, lead somewhere"""
-        broken = []
-        for path in DOCS.glob("*.md"):
+        """Every link and picture of every document leads somewhere, and where it names a heading, to one that is there"""
+        broken, followed = [], 0
+        for path in written():
             text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
-            for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text):
                 if "://" in target:
                     continue
+                followed += 1
                 name, _, anchor = target.partition("#")
                 file = (path.parent / name).resolve() if name else path
                 if not file.exists():
-                    broken.append(f"{path.name}: {target}")
+                    broken.append(f"{path.relative_to(ROOT)}: {target}")
                 elif anchor and file.suffix == ".md" and anchor not in anchors(file):
-                    broken.append(f"{path.name}: {target}")
+                    broken.append(f"{path.relative_to(ROOT)}: {target}")
         self.assertEqual(broken, [])
+        self.assertGreater(followed, 200)
+
+    def test_pictures(self):
+        """Every picture is shown by a document, says what it shows, and is under 150 kB"""
+        shown = {}
+        for path in written():
+            for words, target in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", path.read_text()):
+                shown.setdefault((path.parent / target).resolve(), []).append(words)
+        pictures = sorted((DOCS / "images").rglob("*.png"))
+        self.assertGreater(len(pictures), 6)
+        for picture in pictures:
+            self.assertTrue(any(shown.get(picture, [])), picture.name)
+            self.assertLess(picture.stat().st_size, 150_000, picture.name)
 
     def test_configuration_file(self):
         """The configuration file that configuration.md shows is taken as it stands"""
@@ -158,6 +172,11 @@ class DocumentationTests(unittest.TestCase):
             file.write_text("\n".join(shown[0].lines))
             with Node("--config", str(file)) as node:
                 self.assertEqual(node.json("/v1/cluster")["cluster"]["state"], "healthy")
+
+
+def written():
+    """Every document of the repository: the guides, and what stands beside the code."""
+    return [path for path in sorted(ROOT.rglob("*.md")) if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
 
 
 def anchors(file):
