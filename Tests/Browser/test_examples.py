@@ -6,8 +6,9 @@ import re
 import signal
 
 from harness.browser import BrowserTestCase
+from harness.documents import Document
 from harness.examples import Example
-from harness.node import until
+from harness.node import ROOT, until
 
 LIVE = 'document.getElementById("link").textContent === "live"'
 CARDS = """Object.fromEntries([...document.querySelectorAll("article[id]")].map((card) =>
@@ -240,3 +241,19 @@ class ExampleTests(BrowserTestCase):
             self.assertEqual(len(behind), 16)
             for name in behind:
                 until(lambda: example.node.json(f"/v1/events?consumer={name}&ack=explicit")["events"] == [], 10, f"{name}'s being done")
+
+    def test_start(self):
+        """The page that docs/start.md has the reader write shows what was published before, and what is published next"""
+        with Document(ROOT / "docs" / "start.md") as start:
+            file, = [block for block in start.blocks if block.words == ["index.html"]]
+            (start.directory / "index.html").write_text(start.here("\n".join(file.lines)))
+            commands = [command for block in start.blocks if block.kind == "console" for command, _ in block.steps()]
+            for part in ("tidings serve >node.log", "curl -s --retry", "orders/42", "pub orders/43"):
+                process, output = start.start(next(command for command in commands if part in command))
+                self.assertEqual(process.wait(30), 0, start.text(output))
+            page = self.browser.open(start.serve())
+            page.until('document.body.innerText.includes(`orders/42 {"cups":2}`) && document.body.innerText.includes(`orders/43 "three cups"`)')
+            process, _ = start.start(start.shown("pub orders/44"))
+            page.until('document.body.innerText.includes(`orders/44 "published while nobody reads"`)')
+            self.assertEqual(process.wait(30), 0)
+            self.check(page)

@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import urllib.request
 
 from .node import BINARY, ROOT, Node, free_port, until
 from .websocket import WebSocket
 
 ADDRESS = "127.0.0.1:8080"  # as documents write it; the node that is asked listens elsewhere
 MQTT_PORT = "1883"  # the same
-PAGE_PORT = "8000"  # where the examples' pages are served, as documents write it
+PAGE_PORT = "8000"  # where pages are served, as documents write it
 EXAMPLES = ROOT / "docs" / "examples"
 PATIENCE = 20  # seconds for what a command prints
 
@@ -105,8 +106,9 @@ class Document:
                 mqtt = ["--mqtt", f"127.0.0.1:{self.ports[MQTT_PORT]}"]
             self.node = Node("--diagnostics", *mqtt, data=str(self.directory / "tidings-data")).start()
         self.port = self.node.port if self.node else free_port()
-        if self.is_example:
+        if any(f"http.server {PAGE_PORT}" in line for line in console):
             self.ports[PAGE_PORT] = str(free_port())
+        if self.is_example:
             for file in self.path.parent.iterdir():
                 copy = self.directory / file.name
                 copy.write_text(self.here(file.read_text()))
@@ -160,6 +162,19 @@ class Document:
                 env=self.environment(), start_new_session=True)
         self.groups.append(process.pid)
         return process, output
+
+    def serve(self):
+        """Serves the page as the document says; answers its address."""
+        self.start(self.shown("http.server"))
+        address = f"http://127.0.0.1:{self.ports[PAGE_PORT]}/"
+
+        def is_served():
+            try:
+                return urllib.request.urlopen(address, timeout=2).close() is None
+            except OSError:
+                return False
+        until(is_served, 20, "the page's being served")
+        return address
 
     def shown(self, part):
         """The one command of the document that contains `part`, as it stands there."""

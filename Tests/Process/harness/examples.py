@@ -1,9 +1,6 @@
 """An example of docs/examples, started by the commands of its README."""
 
-import urllib.request
-
-from .documents import EXAMPLES, PAGE_PORT, Document
-from .node import until
+from .documents import EXAMPLES, Document
 
 
 class Example(Document):
@@ -11,19 +8,6 @@ class Example(Document):
 
     def __init__(self, name):
         super().__init__(EXAMPLES / name / "README.md")
-
-    def serve(self):
-        """Serves the page as the README says; answers its address."""
-        self.start(self.shown("http.server"))
-        address = f"http://127.0.0.1:{self.ports[PAGE_PORT]}/"
-
-        def is_served():
-            try:
-                return urllib.request.urlopen(address, timeout=2).close() is None
-            except OSError:
-                return False
-        until(is_served, 20, "the page's being served")
-        return address
 
     def do(self, command):
         """Runs a command to its end; answers what it printed."""
