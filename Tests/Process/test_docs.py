@@ -3,203 +3,28 @@
 How a document is written so that it can be run stands in docs/contributing.md.
 """
 
-import json
-import os
 import pathlib
 import re
-import shlex
-import shutil
-import signal
 import subprocess
 import tempfile
-import time
 import unittest
 
-from harness.node import BINARY, ROOT, Node, free_port, until
+from harness.documents import EXAMPLES, Document, blocks
+from harness.node import BINARY, ROOT, Node, free_port
 from harness.websocket import WebSocket
 
 DOCS = ROOT / "docs"
-ADDRESS = "127.0.0.1:8080"  # as documents write it; the node that is asked listens elsewhere
-MQTT_PORT = "1883"  # the same
 STATEMENT = r"\[(MQTT-[0-9.]+-[0-9]+(?: of 3\.1\.1)?)\]"
-PATIENCE = 20  # seconds for what a command prints
-
-
-class Block:
-    """A fenced block: what kind it is, what else its first line says, and its lines."""
-
-    def __init__(self, path, number, info, lines):
-        self.place = f"{path.name}, line {number}"
-        self.kind, *self.words = info.split() or [""]
-        self.lines = lines
-
-    def steps(self):
-        """The commands of a console block, each with the output that is shown for it."""
-        steps = []
-        for line in self.lines:
-            if line.startswith("$ "):
-                steps.append(([line[2:]], []))
-            elif steps and not steps[-1][1] and is_unfinished("\n".join(steps[-1][0])):
-                steps[-1][0].append(line)
-            else:
-                assert steps, f"{self.place}: a console block begins with '$ '"
-                steps[-1][1].append(line)
-        return [("\n".join(command), shown) for command, shown in steps]
-
-
-def is_unfinished(command):
-    """Whether the shell would ask for more: the line ends with a backslash, or inside quotes."""
-    try:
-        shlex.split(command)
-    except ValueError:
-        return True
-    return command.endswith("\\")
-
-
-def blocks(path):
-    found, start, info, lines = [], None, "", []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if line.startswith("```"):
-            if start is None:
-                start, info, lines = number, line[3:], []
-            else:
-                found.append(Block(path, start, info, lines))
-                start = None
-        elif start is not None:
-            lines.append(line)
-    assert start is None, f"{path.name}, line {start}: the block does not end"
-    return found
-
-
-def pattern(lines):
-    """`…` stands for anything on a line; a line of nothing else for any number of lines."""
-    parts = []
-    for line in lines:
-        if line.strip() == "…":
-            parts.append(r"(?:[^\n]*\n)*?")
-        else:
-            parts.append(r"[^\n]*?".join(re.escape(piece) for piece in line.rstrip().split("…")) + r"[ \t]*\n")
-    return re.compile("".join(parts))
-
-
-class Document:
-    """Runs one document's blocks in order: one directory, one set of variables, one node unless it starts its own."""
-
-    def __init__(self, path):
-        self.path = path
-        self.blocks = blocks(path)
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="tidings-docs-"))
-        self.groups = []
-        self.follower = []
-        self.node = None
-
-    def run(self):
-        starts_its_own = any(re.search(r"tidings serve.*&", line) for block in self.blocks if block.kind == "console" for line in block.lines)
-        self.mqtt = None
-        speaks_mqtt = any(MQTT_PORT in line for block in self.blocks if block.kind == "console" or block.words for line in block.lines)
-        needs_one = any(block.kind in ("console", "websocket") for block in self.blocks)
-        try:
-            if needs_one and not starts_its_own:
-                if speaks_mqtt:
-                    self.mqtt = str(free_port())
-                mqtt = ["--mqtt", f"127.0.0.1:{self.mqtt}"] if self.mqtt else []
-                self.node = Node("--diagnostics", *mqtt, data=str(self.directory / "tidings-data")).start()
-            self.port = self.node.port if self.node else free_port()
-            for block in self.blocks:
-                if block.kind == "websocket":
-                    self.speak(block)
-                elif block.kind == "console":
-                    self.type(block)
-                elif block.words:
-                    (self.directory / block.words[0]).write_text(self.here("\n".join(block.lines) + "\n"))
-            for process, output, shown, place in self.follower:
-                self.await_output(process, output, shown, place)
-        finally:
-            for group in self.groups:
-                try:
-                    os.killpg(group, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            if self.node:
-                self.node.stop()
-            shutil.rmtree(self.directory, ignore_errors=True)
-
-    def here(self, text):
-        text = text.replace(ADDRESS, f"127.0.0.1:{self.port}")
-        return re.sub(rf"\b{MQTT_PORT}\b", self.mqtt, text) if self.mqtt else text
-
-    # -- Console
-
-    def environment(self):
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
-        return plain | {
-            "PATH": f"{BINARY.parent}:/usr/bin:/bin:{os.environ['PATH']}",
-            "TIDINGS_HTTP": f"127.0.0.1:{self.port}", "TIDINGS_URL": f"http://127.0.0.1:{self.port}",
-        }
-
-    def type(self, block):
-        for command, shown in block.steps():
-            place = f"{block.place}: $ {command}"
-            output = self.directory / f".output-{len(self.groups)}"
-            script = f"set -a; [ -f .state ] && . ./.state; {self.here(command)}\ncode=$?; export -p >.state; exit $code"
-            with open(output, "wb") as sink:
-                process = subprocess.Popen(
-                    ["bash", "-c", script], stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, cwd=self.directory,
-                    env=self.environment(), start_new_session=True)
-            self.groups.append(process.pid)
-            if "background" in block.words:
-                self.follower.append((process, output, shown, place))
-            elif shown and shown[-1] == "^C":
-                self.await_output(process, output, shown[:-1], place)
-                os.killpg(process.pid, signal.SIGINT)
-                process.wait(PATIENCE)
-            else:
-                expected = 0
-                if shown and (code := re.fullmatch(r"\(exit (\d+)\)", shown[-1])):
-                    expected, shown = int(code[1]), shown[:-1]
-                code = process.wait(PATIENCE)
-                assert code == expected, f"{place}\nended with {code}, not {expected}:\n{self.text(output)}"
-                if shown:
-                    assert pattern(shown).fullmatch(self.text(output)), self.difference(place, shown, output)
-
-    def await_output(self, process, output, shown, place):
-        wanted = pattern(shown)
-        try:
-            until(lambda: wanted.match(self.text(output)), PATIENCE, "the output")
-        except AssertionError:
-            raise AssertionError(self.difference(place, shown, output)) from None
-
-    def text(self, output):
-        text = output.read_text(errors="replace").replace("\r\n", "\n").replace(f"127.0.0.1:{self.port}", ADDRESS)
-        return text if text.endswith("\n") or not text else text + "\n"
-
-    def difference(self, place, shown, output):
-        return f"{place}\n-- the document shows\n" + "\n".join(shown) + f"\n-- the command printed\n{self.text(output)}"
-
-    # -- WebSocket
-
-    def speak(self, block):
-        """`>` is said to the node, `<` must be what it says next; as JSON, with `…` for what differs each time."""
-        socket = WebSocket(self.port, timeout=PATIENCE)
-        try:
-            for line in block.lines:
-                if line.startswith("> "):
-                    socket.frame(1, line[2:].encode())
-                elif line.startswith("< "):
-                    said = socket.receive()[1].decode()
-                    assert pattern([line[2:]]).fullmatch(said + "\n"), f"{block.place}\n-- the document shows\n{line[2:]}\n-- the node said\n{said}"
-        finally:
-            socket.close()
 
 
 class DocumentationTests(unittest.TestCase):
     def test_commands(self):
         """Every command that the documentation shows does what the documentation shows"""
-        documents = sorted(DOCS.glob("*.md"))
-        self.assertGreater(len(documents), 10)
+        documents = [*sorted(DOCS.glob("*.md")), *sorted(EXAMPLES.glob("*/README.md"))]
+        self.assertGreater(len(documents), 16)
         ran = 0
         for path in documents:
-            with self.subTest(path.name):
+            with self.subTest(str(path.relative_to(ROOT))):
                 document = Document(path)
                 document.run()
                 ran += len(document.groups)
@@ -207,7 +32,7 @@ class DocumentationTests(unittest.TestCase):
 
     def test_transcripts(self):
         """The documents show WebSocket transcripts, and blocks are of known kinds"""
-        kinds = {block.kind for path in DOCS.glob("*.md") for block in blocks(path)}
+        kinds = {block.kind for path in DOCS.rglob("*.md") for block in blocks(path)}
         self.assertIn("websocket", kinds)
         self.assertLessEqual(kinds, {"", "console", "websocket", "sh", "python", "js", "cpp", "html", "json", "json5", "nginx", "ini", "yaml", "text", "promql"})
 
@@ -309,20 +134,34 @@ class DocumentationTests(unittest.TestCase):
         self.assertEqual(shown, named)
 
     def test_links(self):
-        """Links between documents, and into the sources, lead somewhere"""
-        broken = []
-        for path in DOCS.glob("*.md"):
+        """Every link and picture of every document leads somewhere, and where it names a heading, to one that is there"""
+        broken, followed = [], 0
+        for path in written():
             text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
-            for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text):
                 if "://" in target:
                     continue
+                followed += 1
                 name, _, anchor = target.partition("#")
                 file = (path.parent / name).resolve() if name else path
                 if not file.exists():
-                    broken.append(f"{path.name}: {target}")
+                    broken.append(f"{path.relative_to(ROOT)}: {target}")
                 elif anchor and file.suffix == ".md" and anchor not in anchors(file):
-                    broken.append(f"{path.name}: {target}")
+                    broken.append(f"{path.relative_to(ROOT)}: {target}")
         self.assertEqual(broken, [])
+        self.assertGreater(followed, 200)
+
+    def test_pictures(self):
+        """Every picture is shown by a document, says what it shows, and is under 150 kB"""
+        shown = {}
+        for path in written():
+            for words, target in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", path.read_text()):
+                shown.setdefault((path.parent / target).resolve(), []).append(words)
+        pictures = sorted((DOCS / "images").rglob("*.png"))
+        self.assertGreater(len(pictures), 6)
+        for picture in pictures:
+            self.assertTrue(any(shown.get(picture, [])), picture.name)
+            self.assertLess(picture.stat().st_size, 150_000, picture.name)
 
     def test_configuration_file(self):
         """The configuration file that configuration.md shows is taken as it stands"""
@@ -333,6 +172,11 @@ class DocumentationTests(unittest.TestCase):
             file.write_text("\n".join(shown[0].lines))
             with Node("--config", str(file)) as node:
                 self.assertEqual(node.json("/v1/cluster")["cluster"]["state"], "healthy")
+
+
+def written():
+    """Every document of the repository: the guides, and what stands beside the code."""
+    return [path for path in sorted(ROOT.rglob("*.md")) if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
 
 
 def anchors(file):
