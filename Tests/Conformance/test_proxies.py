@@ -12,7 +12,7 @@ from harness.websocket import WebSocket
 from harness.witness import Witness
 from outside import mqtt, proxies
 
-AT_ONCE = 1.0  # seconds: far less than any buffer or time-out would keep something
+AT_ONCE = 2.0  # seconds: far less than any buffer or time-out would keep something
 EVENTS = {"Accept": "text/event-stream"}
 
 
