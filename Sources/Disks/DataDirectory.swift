@@ -46,6 +46,16 @@ public final class DataDirectory: Sendable {
     replay = try Self.replay(root)
   }
 
+  /// Why the directory at `path`, which is there, is none that a node could use; nil if it is. Changes nothing.
+  public static func problem(at path: String) -> DataDirectoryError? {
+    do throws(DataDirectoryError) {
+      try checkFormat(of: try reaching(path) { () throws(DiskError) in try DirectoryHandle(path: path) })
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// The directory of one shard, made when it is not there.
   public func shard(_ id: ShardID) throws(DataDirectoryError) -> DirectoryHandle {
     let shardPath = Self.path(of: id, in: path)

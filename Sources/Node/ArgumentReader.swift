@@ -10,6 +10,13 @@ public struct Arguments: Sendable {
   ///
   /// `--name value` and `--name=value` are the same, `--` ends the options, a lone `-` is a plain argument.
   public init(reading words: [String], for command: CommandDescription) throws(UsageError) {
+    var mistakes: [UsageError] = []
+    self.init(reading: words, for: command, mistakes: &mistakes)
+    if let first = mistakes.first { throw first }
+  }
+
+  /// The same, but reads on past what is wrong and says all of it.
+  init(reading words: [String], for command: CommandDescription, mistakes: inout [UsageError]) {
     let hint = "run '\(command.name) --help' to see what there is"
     let options = command.options + [CommandDescription.help]
     var rest = words[...]
@@ -28,29 +35,34 @@ public struct Arguments: Sendable {
       else {
         let name = String(parts[0].drop { $0 == "-" })
         let near = NearestName.of(name, among: options.map(\.name))
-        throw UsageError("there is no option \(parts[0])", hint: near.map { "did you mean --\($0)?" } ?? hint)
+        mistakes.append(UsageError("there is no option \(parts[0])", hint: near.map { "did you mean --\($0)?" } ?? hint))
+        if attached == nil, let value = rest.first, !value.hasPrefix("-") { rest.removeFirst() }
+        continue
       }
       if option.isSwitch {
         let value = attached ?? "on"
         guard let state = Switch.read(value) else {
-          throw UsageError(
-            "--\(option.name) is a switch and cannot be '\(value)'", hint: "write --\(option.name) alone, or =on or =off")
+          mistakes.append(
+            UsageError("--\(option.name) is a switch and cannot be '\(value)'", hint: "write --\(option.name) alone, or =on or =off"))
+          continue
         }
         values[option.name, default: []].append(state ? "on" : "off")
       } else if let value = attached ?? rest.popFirst() {
         values[option.name, default: []].append(value)
       } else {
-        throw UsageError("--\(option.name) needs a value", hint: "--\(option.name) \(option.placeholder ?? ""): \(option.help)")
+        mistakes.append(
+          UsageError("--\(option.name) needs a value", hint: "--\(option.name) \(option.placeholder ?? ""): \(option.help)"))
       }
     }
     // Whoever asks for help is not told what else is wrong.
     guard !has("help") else { return }
     if operands.count > command.operands.upperBound {
-      throw UsageError(
-        "'\(operands[command.operands.upperBound])' is one argument too many", hint: "usage: \(command.name) \(command.synopsis)")
+      mistakes.append(
+        UsageError(
+          "'\(operands[command.operands.upperBound])' is one argument too many", hint: "usage: \(command.name) \(command.synopsis)"))
     }
     if operands.count < command.operands.lowerBound {
-      throw UsageError("an argument is missing", hint: "usage: \(command.name) \(command.synopsis)")
+      mistakes.append(UsageError("an argument is missing", hint: "usage: \(command.name) \(command.synopsis)"))
     }
   }
 

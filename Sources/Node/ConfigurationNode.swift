@@ -104,28 +104,41 @@ extension NodeConfiguration {
   /// Why the node must not start as it is configured; nil if it may.
   ///
   /// Nothing unauthenticated gets in from outside this machine unless somebody said so in words.
-  public var exposureProblem: UsageError? {
-    if let problem = clusterProblem { return problem }
-    let listening = http.map { ("--http", $0) } + (mqtt.map { [("--mqtt", $0)] } ?? [])
-    guard !authenticationIsChosen, let (option, open) = listening.first(where: { !$0.1.isLoopback }) else { return nil }
-    return UsageError(
-      "\(option) \(open) can be reached from other machines, and nothing says who may come in",
-      hint: "write --auth none to let everybody in, or listen on loopback: \(option) 127.0.0.1:\(open.port)")
+  public var exposureProblem: UsageError? { exposureProblems.first }
+
+  /// All of them.
+  public var exposureProblems: [UsageError] {
+    guard !authenticationIsChosen else { return clusterProblems }
+    return clusterProblems
+      + publicListeners.map { option, open in
+        UsageError(
+          "\(option) \(open) can be reached from other machines, and nothing says who may come in",
+          hint: "write --auth none to let everybody in, or listen on loopback: \(option) 127.0.0.1:\(open.port)")
+      }
   }
 
-  private var clusterProblem: UsageError? {
+  /// Where clients of other machines may come in.
+  var publicListeners: [(option: String, endpoint: Endpoint)] {
+    (http.map { ("--http", $0) } + (mqtt.map { [("--mqtt", $0)] } ?? [])).filter { !$0.1.isLoopback }
+  }
+
+  private var clusterProblems: [UsageError] {
+    var problems: [UsageError] = []
     if isClusterOff, role != .all || !join.isEmpty {
-      return UsageError("--cluster off leaves a node that cannot meet others", hint: "leave --cluster out, or --role and --join")
+      problems.append(
+        UsageError("--cluster off leaves a node that cannot meet others", hint: "leave --cluster out, or --role and --join"))
     }
-    guard isClustered else { return nil }
+    guard isClustered else { return problems }
     if role == .edge, join.isEmpty {
-      return UsageError("--role edge without --join finds no brokers", hint: "name some: --join broker-1:7400,broker-2:7400")
+      problems.append(
+        UsageError("--role edge without --join finds no brokers", hint: "name some: --join broker-1:7400,broker-2:7400"))
     }
     if !clusterEndpoint.isLoopback, clusterSecretFile == nil {
-      return UsageError(
-        "--cluster \(clusterEndpoint) can be reached from other machines, and there is no secret that keeps strangers out",
-        hint: "put a line of at least 16 random bytes into a file, the same on every node, and name it: --cluster-secret-file FILE")
+      problems.append(
+        UsageError(
+          "--cluster \(clusterEndpoint) can be reached from other machines, and there is no secret that keeps strangers out",
+          hint: "put a line of at least 16 random bytes into a file, the same on every node, and name it: --cluster-secret-file FILE"))
     }
-    return nil
+    return problems
   }
 }

@@ -326,8 +326,8 @@ final class NodeHome {
     settings.diagnostics = configuration.diagnostics
     settings.origins = configuration.origins
     settings.mqtt = configuration.mqttLimits
-    // Topic and properties come on top of the message.
-    settings.mqtt.maximumPacketSize = configuration.mqttMaximumPacketBytes ?? configuration.maximumMessageBytes + (64 << 10)
+    settings.mqtt.maximumPacketSize =
+      configuration.mqttMaximumPacketBytes ?? configuration.maximumMessageBytes + NodeConfiguration.packetBesideMessage
     return settings
   }
 }

@@ -4,6 +4,7 @@ import Node
 /// What `tidings` can be told to do. Each subcommand has a file of its own.
 enum Command: String, CaseIterable {
   case serve
+  case checkConfig = "check-config"
   case pub
   case sub
   case consumers
@@ -25,6 +26,7 @@ enum Command: String, CaseIterable {
   private var synopsis: String {
     switch self {
     case .serve: "serve"
+    case .checkConfig: "check-config"
     case .pub: "pub TOPIC [MESSAGE | -]"
     case .sub: "sub FILTER…"
     case .consumers: "consumers"
@@ -39,6 +41,7 @@ enum Command: String, CaseIterable {
   private var summary: String {
     switch self {
     case .serve: "run a node"
+    case .checkConfig: "say what a node would be told, and what is wrong with it"
     case .pub: "publish a message, or one per line of standard input"
     case .sub: "follow topics"
     case .consumers: "list, show, reset and delete durable consumers"
@@ -83,6 +86,7 @@ enum Command: String, CaseIterable {
     do {
       return switch self {
       case .serve: try ServeCommand.run(words)
+      case .checkConfig: CheckConfigCommand.run(words)
       case .pub: try PubCommand.run(words)
       case .sub: try SubCommand.run(words)
       case .consumers: try ConsumersCommand.run(words)

@@ -35,6 +35,12 @@ enum Console {
     if !hint.isEmpty { write("  hint: \(hint)\n", to: 2) }
   }
 
+  /// What is not wrong, and may be regretted.
+  static func show(warning: String, hint: String) {
+    write("\(wantsColour(2) ? "\u{1b}[33mwarning:\u{1b}[0m" : "warning:") \(warning)\n", to: 2)
+    if !hint.isEmpty { write("  hint: \(hint)\n", to: 2) }
+  }
+
   /// A remark that is no result, for whoever watches.
   static func remark(_ text: String) { write(text + "\n", to: 2) }
 

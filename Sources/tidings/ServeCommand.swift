@@ -17,20 +17,22 @@ enum ServeCommand {
       arguments: arguments, environment: environment, file: file, hostName: Surroundings.hostName,
       processors: max(1, Int(tidings_allowed_processors())))
     if let problem = configuration.exposureProblem { throw problem }
-    if let name = configuration.clusterSecretFile {
-      do throws(FileProblem) {
-        configuration.clusterSecret = try WholeFile.read(name, atMost: 64 << 10)
-      } catch {
-        throw UsageError("--cluster-secret-file \(name) cannot be read: \(error.reason)", hint: "it is a file with a line of at least 16 bytes")
-      }
-    }
+    configuration.clusterSecret = try configuration.clusterSecretFile.map(readSecret)
     let log = Log(level: configuration.logLevel, format: configuration.logFormat)
     for notice in configuration.notices { log.warning("configuration", notice) }
     defer { log.finish() }
     return TidingsNode.run(configuration, log: log)
   }
 
-  private static func read(_ name: String) throws(UsageError) -> ConfigurationFile {
+  static func readSecret(_ name: String) throws(UsageError) -> Bytes {
+    do throws(FileProblem) {
+      return try WholeFile.read(name, atMost: 64 << 10)
+    } catch {
+      throw UsageError("--cluster-secret-file \(name) cannot be read: \(error.reason)", hint: "it is a file with a line of at least 16 bytes")
+    }
+  }
+
+  static func read(_ name: String) throws(UsageError) -> ConfigurationFile {
     let text: Bytes
     do throws(FileProblem) {
       text = try WholeFile.read(name, atMost: ConfigurationFile.longestText)

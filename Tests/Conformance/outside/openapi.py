@@ -3,16 +3,15 @@
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 
 from harness.node import ROOT
 
+from . import tools
+
 VERSION = "4.32.5"
-PLACE = ROOT / ".build" / "schemathesis"
 DOCUMENT = ROOT / "docs" / "openapi.yaml"
 HOOKS = pathlib.Path(__file__).with_name("schemathesis_hooks.py")
-INSTALL_WITHIN = 300  # seconds
 RUN_WITHIN = 120
 
 # In the place's own Python, which has YAML and a validator: the document as JSON, and which of its examples break its schemas.
@@ -38,23 +37,7 @@ json.dump({"document": document, "wrong": wrong, "examples": seen}, sys.stdout)
 
 
 def installed():
-    """Puts it in place if it is not there yet. Says in a sentence why it cannot."""
-    mark = PLACE / "installed"
-    if mark.exists() and mark.read_text() == VERSION:
-        return PLACE
-    shutil.rmtree(PLACE, ignore_errors=True)
-    said = ""
-    for command in (["/usr/bin/python3", "-m", "venv", PLACE], [PLACE / "bin" / "pip", "install", "--quiet", f"schemathesis=={VERSION}"]):
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_WITHIN)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"schemathesis {VERSION} was not installed within {INSTALL_WITHIN} s: can PyPI be reached?") from None
-        said += done.stdout + done.stderr
-        if done.returncode:
-            last = (said.strip().splitlines() or ["nothing was said"])[-1]
-            raise AssertionError(f"schemathesis {VERSION} cannot be installed from PyPI, so nothing was checked with it. The last that was said: {last}")
-    mark.write_text(VERSION)
-    return PLACE
+    return tools.installed("schemathesis", f"schemathesis=={VERSION}")
 
 
 def description():

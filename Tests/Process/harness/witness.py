@@ -131,10 +131,11 @@ class Witness:
     `with Witness(cluster, topics) as witness:` … and `witness.finish()` at the end, which answers the account.
     """
 
-    def __init__(self, cluster, topics, rate=50, followers=3, edges=None, stay=(1.0, 4.0), seed=None, load=False, crowds=()):
+    def __init__(self, cluster, topics, rate=50, followers=3, edges=None, stay=(1.0, 4.0), seed=None, load=False, crowds=(), others=()):
         """`rate` is of each topic. With `load` all publish from a process of their own, which keeps to higher rates.
 
-        `crowds` are many more followers, (SSE, WebSocket) of them, each crowd in a process of its own.
+        `crowds` are many more followers, (SSE, WebSocket) of them, each crowd in a process of its own. `others` are publishers
+        of topics of their own, in threads.
         """
         self.seed = random.randrange(1 << 32) if seed is None else seed
         self.edges = list(edges or cluster.edges)
@@ -144,6 +145,8 @@ class Witness:
         self.publishers = self.load.publishers if self.load else [
             Publisher(self.edges, topic, rate, self.seed + place) for place, topic in enumerate(self.topics)
         ]
+        self.others = list(others)
+        self.publishers = [*self.publishers, *self.others]
         self.crowds = [Crowd(self.edges, self.filter, sse, websockets, stay, self.seed ^ (place + 100)) for place, (sse, websockets) in enumerate(crowds)]
         self.followers = [
             TRANSPORTS[place % len(TRANSPORTS)](self.edges, self.filter, stay=stay, seed=self.seed ^ (place + 1)) for place in range(followers)
@@ -158,9 +161,8 @@ class Witness:
         self.began = time.monotonic()
         if self.load:
             self.load.start()
-        else:
-            for publisher in self.publishers:
-                publisher.start()
+        for publisher in self.others if self.load else self.publishers:
+            publisher.start()
         return self
 
     def __exit__(self, kind, error, trace):
@@ -196,8 +198,8 @@ class Witness:
     def progress(self, seconds=20.0):
         """Waits until every topic was published to anew."""
         now = time.monotonic()
-        for topic in self.topics:
-            self.acknowledged_after(topic, now, seconds)
+        for publisher in self.publishers:
+            self.acknowledged_after(publisher.topic, now, seconds)
 
     # -- The account
 
@@ -281,7 +283,7 @@ class Account:
             seen.append(topics)
         self.differs = 0
         for topics in seen[1:]:
-            for topic in self.witness.topics:
+            for topic in (publisher.topic for publisher in self.witness.publishers):
                 if topics.get(topic) != seen[0].get(topic):
                     self.differs += 1
                     self.problems.append(f"{topic}: two followers saw different logs")
