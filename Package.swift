@@ -126,7 +126,7 @@ let testTargets: [Target] =
     tests("Reactor", ["Reactor"]),
     tests("Links", ["Links", "Wire", "Feeds", "Placement", "Gossip", "Sealing", "Reactor"]),
     tests("Disks", ["Disks", "Journal"]),
-    tests("Edge", ["Edge", "HTTP", "JSON", "WebSocket", "SSE", "Feeds", "Presence", "Security", "Reactor"]),
+    tests("Edge", ["Edge", "HTTP", "JSON", "MQTT", "WebSocket", "SSE", "Feeds", "Presence", "Security", "Reactor"]),
     tests("Node", ["Node", "Edge", "JSON", "MQTT", "Placement", "Reactor", "Security"]),
     tests("Client", ["Client", "HTTP", "JSON"]),
     tests("Bench", ["Bench", "JSON"]),

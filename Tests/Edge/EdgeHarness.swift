@@ -32,7 +32,8 @@ final class EdgeHarness {
     change(&settings)
     edge = EdgeReactor(
       edge: EdgeID(0), settings: settings, loop: loop, seed: 7, nodePages: pages,
-      ask: { [unowned self] shard, request in requests.append((shard, request)) })
+      // Connections that are open when a test ends ask once more.
+      ask: { [weak self] shard, request in self?.requests.append((shard, request)) })
     pages.edge = edge
   }
 
@@ -44,10 +45,10 @@ final class EdgeHarness {
   // MARK: Clients
 
   /// A client that has connected; `buffer` bounds what the kernel keeps for it.
-  func connect(buffer: Int? = nil, loopback: Bool = true) throws -> TestClient {
+  func connect(buffer: Int? = nil, loopback: Bool = true, speaksMQTT: Bool = false) throws -> TestClient {
     let client = try TestClient(buffer: buffer)
     clients.append(client)
-    edge.accepted(client.serverEnd, isFromLoopback: loopback)
+    edge.accepted(client.serverEnd, isFromLoopback: loopback, speaksMQTT: speaksMQTT)
     return client
   }
 

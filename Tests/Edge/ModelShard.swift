@@ -16,6 +16,9 @@ final class ModelShard {
   private var retained: [String: Bytes] = [:]
   private var consumers: [String: Consumer] = [:]
   var sessions = ModelSessions()
+  /// What it did about sessions it tells later.
+  var keepsSessionAnswers = false
+  private var keptAnswers: [ShardReply] = []
   private var interests: [Filter] = []
   private(set) var presence: PresenceTable
   private var pushedUpTo = Offset.zero
@@ -55,8 +58,15 @@ final class ModelShard {
       outbox.append(.interest(InterestReply(shard: id, ticket: change.ticket, liveFrom: committed)))
     case .consumer(let request): consumer(request, at: wall)
     case .presence(let request): answer(request, at: wall)
-    case .session(let request): outbox.append(.session(SessionReply(shard: id, ticket: request.ticket, result: sessions.answer(request.operation))))
+    case .session(let request):
+      let reply = ShardReply.session(SessionReply(shard: id, ticket: request.ticket, result: sessions.answer(request.operation)))
+      if keepsSessionAnswers { keptAnswers.append(reply) } else { outbox.append(reply) }
     }
+  }
+
+  func tellKeptAnswers() {
+    outbox += keptAnswers
+    keptAnswers.removeAll()
   }
 
   private func answer(_ request: PresenceRequest, at wall: WallTime) {

@@ -50,8 +50,8 @@ import Testing
 
   @Test("PUBREL for what is not known: 0x92 in 5.0, and PUBCOMP in every version")
   func unknownRelease() {
-    #expect(ChannelScene.connected(.v5).receive(ack(.release, 9)) == Said([0x70, 3, 0, 9, 0x92]))
-    #expect(ChannelScene.connected(.v311).receive(ack(.release, 9)) == Said([0x70, 2, 0, 9]))
+    #expect(ChannelScene.connected(.v5).receive(ack(.release, 9)) == Said([0x70, 3, 0, 9, 0x92], "release 9"))
+    #expect(ChannelScene.connected(.v311).receive(ack(.release, 9)) == Said([0x70, 2, 0, 9], "release 9"))
     // Not released before it was received.
     let scene = ChannelScene.connected(.v5)
     #expect(scene.receive(publish(.v5, "a", qos: .exactlyOnce, id: 9) + ack(.release, 9)) == Said([0x70, 3, 0, 9, 0x92], "publish a m qos 2 id 9"))

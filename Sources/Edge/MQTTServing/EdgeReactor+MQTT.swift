@@ -66,7 +66,7 @@ extension EdgeReactor {
     _ connection: Connection, _ session: MQTTSession, _ body: (inout MQTTChannel, inout MQTTChannelOutput) -> Outcome
   ) -> Outcome {
     let result = body(&session.channel, &mqttOutput)
-    let mustBeSaved = mqttOutput.actions.contains(where: \.mustBeSaved)
+    let mustBeSaved = mqttOutput.actions.contains { $0.mustBeSaved(in: session.keeping) }
     if mustBeSaved { oweSave(connection, session) }
     if !mqttOutput.bytes.isEmpty {
       var bytes = ByteBuffer()
@@ -170,9 +170,10 @@ extension EdgeReactor {
 
 extension MQTTAction {
   /// Whether it changes what a session that is kept must not forget once its client knows.
-  fileprivate var mustBeSaved: Bool {
+  fileprivate func mustBeSaved(in keeping: MQTTKeeping?) -> Bool {
     switch self {
-    case .received, .release: true
+    case .received: true
+    case .release(let identifier): keeping?.numbers[identifier] != nil
     default: false
     }
   }

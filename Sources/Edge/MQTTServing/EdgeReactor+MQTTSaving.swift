@@ -178,6 +178,7 @@ extension EdgeReactor {
   func scheduleSessionCare() {
     guard !sessionHouse.isTicking else { return }
     sessionHouse.isTicking = true
+    if sessionHouse.idleSweep == .zero { sessionHouse.idleSweep = now + settings.mqttIdleSaveEvery }
     _ = loop.schedule(TimerKey(PollToken(kind: Self.sessionTimer).rawValue), at: now + MQTTSessionHouse.period)
   }
 

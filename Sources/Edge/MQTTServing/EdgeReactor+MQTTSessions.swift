@@ -67,7 +67,8 @@ extension EdgeReactor {
       resume(opened.kept, connection, session, keeping)
     case .success: preconditionFailure("an opening was answered as if it were none")
     case .failure(.overloaded):
-      refuse(connection, session, .quotaExceeded, "There are too many sessions.")
+      // Before 5.0 there is no code for it; this one says as much that another attempt may do.
+      refuse(connection, session, session.channel.version == .v5 ? .quotaExceeded : .serverUnavailable, "There are too many sessions.")
     case .failure:
       refuse(connection, session, .serverUnavailable, "The session cannot be had now. Try again.")
     }

@@ -141,6 +141,8 @@ extension MQTTChannel {
   /// PUBREL: the client will not send the message again.
   mutating func release(_ identifier: UInt16, into output: inout MQTTChannelOutput) {
     guard incoming.isUnreleased(identifier) else {
+      // A session whose last holder died may know of the message what this connection was not told.
+      if !incoming.isReceiving(identifier) { output.actions.append(.release(packetIdentifier: identifier)) }
       if speaks5 { output.counters.count(.packetIdentifierNotFound) }
       // As after a PUBCOMP that was lost. 3.1.1 has no way to say that nothing is known of it.
       return send(.complete, identifier, speaks5 ? .packetIdentifierNotFound : .success, nil, into: &output)
