@@ -25,6 +25,10 @@ public struct ReplicaSettings: Sendable {
   public var examinedBytesPerRead = 4 << 20
   /// `last`, `history`: no more records are answered at once…
   public var maximumWalkRecords = 10_000
+  /// A reader so many entries behind is read for along its topics, where few of those entries are theirs: one record of a
+  /// chain may cost as much as passing over this many.
+  public var passedPerRecord: UInt64 = 1024
+  public var maximumSparseRecords = 1000
   /// …no more are passed over to get there…
   public var maximumWalkSteps = 100_000
   /// …and a history has no more bytes.

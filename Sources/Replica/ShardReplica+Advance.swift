@@ -82,6 +82,33 @@ extension ShardReplica {
     return walk
   }
 
+  /// For a reader far behind: back along the topics that it wants, where that is less than to look at all that was written
+  /// since. A client that was away for a day, of a busy log, is sent its few messages for the price of those.
+  func sparseWalk(_ scan: Scan, _ request: ReadRequest) -> Walk? {
+    guard scan.gap == nil, scan.at >= beforeFirst, committed > scan.at else { return nil }
+    let span = committed.value - scan.at.value
+    let limit = min(Int(clamping: span / settings.passedPerRecord), settings.maximumSparseRecords)
+    guard limit > 0, scan.filters.isExact || UInt64(state.topics.count) * 16 <= span else { return nil }
+    var walk = Walk(
+      edge: request.edge, ticket: request.ticket, purpose: .since(scan, upTo: committed), maximumRecords: limit + 1,
+      maximumBytes: request.maximumBytes)
+    walk.after = scan.at
+    for index in state.topics.indices(matching: request.filters) {
+      let newest = state.topics.head(at: index).newest
+      guard newest > scan.at else { continue }
+      if walk.steps.count == limit { return nil }
+      walk.push(Walk.Step(offset: newest, remaining: .max))
+    }
+    return walk
+  }
+
+  /// The scan in its place, where there was more along the topics than was thought, or retention came between.
+  func scan(insteadOf walk: Walk) -> Scan? {
+    guard case .since(let scan, upTo: _) = walk.purpose else { return nil }
+    let isWhole = walk.steps.isEmpty && walk.bytes < walk.maximumBytes && walk.taken < walk.maximumRecords
+    return isWhole && scan.at >= beforeFirst ? nil : scan
+  }
+
   /// Entries before the wanted one that are read with it: a chain's next record is often among them.
   private static var lookBack: UInt64 { 255 }
 
@@ -89,6 +116,7 @@ extension ShardReplica {
     while true {
       walk.dropTrimmed(before: log.first)
       guard !walk.isDone, let offset = walk.steps.first?.offset else { return .done }
+      if case .since = walk.purpose, walk.taken >= walk.maximumRecords { return .done }
       if walk.taken >= settings.maximumWalkSteps { return .refused(.overloaded) }
       let first = log.first
       if let batch = tail.batch(holding: offset) {

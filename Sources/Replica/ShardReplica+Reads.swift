@@ -20,7 +20,7 @@ extension ShardReplica {
         scan.gap = ReadGap(reason: .future, from: offset, to: committed)
         scan.at = committed
       }
-      go(.scan(scan), wall: wall, into: &output)
+      if let walk = sparseWalk(scan, request) { go(.walk(walk), wall: wall, into: &output) } else { go(.scan(scan), wall: wall, into: &output) }
     case .latest:
       answer(request, .success(ReadReply.Page(pieces: [], upTo: committed, committed: committed, isBehind: isBehind)), into: &output)
     case .earliest:
@@ -162,7 +162,8 @@ extension ShardReplica {
     case .walk(var walk):
       switch advance(&walk, wall: wall) {
       case .read(let plan): wait(.walk(walk), for: plan, into: &output)
-      case .done: answer(walk, into: &output)
+      case .done:
+        if let scan = scan(insteadOf: walk) { go(.scan(scan), wall: wall, into: &output) } else { answer(walk, into: &output) }
       case .refused(let refusal): refuse(.walk(walk), refusal, into: &output)
       }
     }
@@ -196,7 +197,7 @@ extension ShardReplica {
     switch walk.purpose {
     case .history:
       answer(walk.edge, HistoryReply(shard: settings.shard, ticket: walk.ticket, result: .success(walk.found)), into: &output)
-    case .last(let upTo):
+    case .last(let upTo), .since(_, let upTo):
       var whole = ByteBuffer(capacity: walk.bytes)
       for record in walk.found.reversed() { whole.append(record) }
       let pieces = whole.isEmpty ? [] : [whole.freeze()]

@@ -9,6 +9,8 @@ struct Walk {
     case last(upTo: Offset)
     /// Answers single records, newest first.
     case history
+    /// Answers a page in order of the log, for a reader far behind of whose topics little was written since; else the scan does.
+    case since(Scan, upTo: Offset)
   }
 
   /// Where one topic is to be looked at next, and how many of its messages are still wanted.
@@ -22,6 +24,8 @@ struct Walk {
   let purpose: Purpose
   let maximumRecords: Int
   let maximumBytes: Int
+  /// Only messages after this one.
+  var after = Offset.zero
   /// Only messages before this one.
   var before = Offset(.max)
   /// History: the record at `before` may be the topic's own and so lead to the one wanted.
@@ -94,7 +98,7 @@ struct Walk {
       }
       step.offset = record.previous
     }
-    if step.remaining > 0, step.offset >= first, step.offset > .zero { push(step) }
+    if step.remaining > 0, step.offset >= first, step.offset > after { push(step) }
   }
 
   /// Drops steps that retention has overtaken.
