@@ -66,9 +66,9 @@ public final class EdgeReactor {
   /// What readers asked and others had been told already, for the next turn.
   var sharedAnswers: [ReadReply] = []
 
-  /// What channels say, and what they last wrote to single clients, by version.
+  /// What channels say, and what they last wrote to single clients, by version, and with its position.
   var mqttOutput = MQTTChannelOutput()
-  var mqttRendered = [MQTTRendered(.v311), MQTTRendered(.v5)]
+  var mqttRendered = [MQTTRendered(.v311), MQTTRendered(.v5), MQTTRendered(.v5)]
   var sessionHouse: MQTTSessionHouse
   /// Who is connected under which name.
   var mqttClients: [Bytes: SlotKey] = [:]

@@ -20,8 +20,14 @@ extension EdgeReactor {
       if delivery.qos == .exactlyOnce { oweSave(connection, session) }
       noteMove(connection, session)
     }
-    let slot = session.channel.version == .v5 ? 1 : 0
-    render(record, shard, slot)
+    let slot: Int
+    if !isCurrent, let reader = connection.reader, session.wantsPosition(of: record) {
+      slot = 2
+      renderWithPosition(record, shard, reader)
+    } else {
+      slot = session.channel.version == .v5 ? 1 : 0
+      render(record, shard, slot)
+    }
     let rendered = mqttRendered[slot]
     let outcome = speak(connection, session) { channel, output in
       rendered.bytes.withUnsafeBytes { channel.deliver(delivery, rendered.rendering, of: $0.bytes, into: &output) }

@@ -8,8 +8,9 @@ internal import Security
 extension EdgeReactor {
   func subscribe(_ request: MQTTSubscribeRequest, _ connection: Connection, _ session: MQTTSession) {
     let cursor: Cursor?
-    switch start(of: request) {
-    case .success(let found): cursor = found
+    let wantsPositions: Bool
+    switch start(of: request).flatMap({ cursor in self.wantsPositions(request).map { (cursor, $0) } }) {
+    case .success(let found): (cursor, wantsPositions) = found
     case .failure(let text):
       // Refused before anything is changed: what is held already stays as it was.
       let codes = request.subscriptions.map { _ in MQTTReasonCode.implementationSpecificError }
@@ -36,7 +37,8 @@ extension EdgeReactor {
       // One that is asked for and not answered yet is held too.
       let isKnown = session.subscriptions.contains { $0.filter == filter }
       if isKnown { session.subscriptions.removeAll { $0.filter == filter } }
-      session.subscriptions.append(MQTTSession.Subscription(filter: filter, wish: wish, identifier: request.identifier))
+      session.subscriptions.append(
+        MQTTSession.Subscription(filter: filter, wish: wish, identifier: request.identifier, wantsPositions: wantsPositions))
       switch wish.retainHandling {
       case .always: withValues.append(filter)
       case .ifNew where !isKnown: withValues.append(filter)

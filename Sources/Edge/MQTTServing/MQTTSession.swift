@@ -10,6 +10,8 @@ final class MQTTSession {
     var wish: MQTTSubscription
     /// What the client calls it; nil if nothing.
     var identifier: UInt32?
+    /// Whether each message says where it stands.
+    var wantsPositions = false
   }
 
   struct PendingPublish {
@@ -71,6 +73,7 @@ final class MQTTSession {
   func format(largestMessage: Int) -> EventFormat {
     let isPlain = subscriptions.allSatisfy { subscription in
       subscription.wish.qos == .atMostOnce && !subscription.wish.noLocal && !subscription.wish.retainAsPublished && subscription.identifier == nil
+        && !subscription.wantsPositions
     }
     guard isPlain, !channel.usesTopicAliases, channel.largestPacket >= largestMessage else { return .mqttAlone }
     switch (channel.version == .v5, framing != nil) {
