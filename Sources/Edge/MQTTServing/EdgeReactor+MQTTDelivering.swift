@@ -34,6 +34,7 @@ extension EdgeReactor {
     }
     if outcome == .sent {
       counters.catchUpEvents[Transport.mqtt.rawValue] += 1
+      mqttTraffic.payloadBytesSent += record.payload.count
       // What it waited for since it had everything is what any follower waits.
       if let reader = connection.reader, reader.isAtHome {
         fanout.latencies[Int(EventFormat.mqttAlone.rawValue)].record(milliseconds: loop.wallTime.milliseconds - record.time.milliseconds, times: 1)
@@ -92,6 +93,7 @@ extension EdgeReactor {
     scratch.removeAll()
     fanout.renderer.appendGap(gap, operation: false, into: &scratch)
     let version = session.channel.version ?? .v311
+    mqttTraffic.publishesSent += 1
     speak(connection, session) { _, output in
       scratch.withUnsafeBytes { text in
         let topic = Bytes(static: EventRenderer.gapTopic)

@@ -41,6 +41,9 @@ extension EdgeReactor {
   private func letIn(_ acceptance: MQTTAcceptance, _ connection: Connection, _ session: MQTTSession) {
     speak(connection, session) { $0.accept(acceptance, at: now, into: &$1) }
     guard connection.isMQTT else { return }
+    session.isCounted = true
+    settings.mqttCensus.came()
+    mqttTraffic.connects += 1
     careForDeadline(connection, session)
     goOnTaking(connection, session)
   }

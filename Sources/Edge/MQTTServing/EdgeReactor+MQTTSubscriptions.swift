@@ -20,6 +20,9 @@ extension EdgeReactor {
     // Current values first, for those that are to have them; the others begin with what comes.
     var withValues: [Filter] = []
     var fromNow: [Filter] = []
+    // What the node tells of itself is no log's. Told after the answer, whichever way that goes.
+    var ofSystem: [Filter]?
+    defer { if let ofSystem { followSystem(ofSystem, connection, session) } }
     for wish in request.subscriptions {
       guard let filter = filter(wish.filter) else {
         codes.append(.topicFilterInvalid)
@@ -39,6 +42,11 @@ extension EdgeReactor {
       if isKnown { session.subscriptions.removeAll { $0.filter == filter } }
       session.subscriptions.append(
         MQTTSession.Subscription(filter: filter, wish: wish, identifier: request.identifier, wantsPositions: wantsPositions))
+      if filter.namesSystem {
+        let wantsValues = wish.retainHandling == .always || (wish.retainHandling == .ifNew && !isKnown)
+        ofSystem = (ofSystem ?? []) + (wantsValues ? [filter] : [])
+        continue
+      }
       switch wish.retainHandling {
       case .always: withValues.append(filter)
       case .ifNew where !isKnown: withValues.append(filter)
