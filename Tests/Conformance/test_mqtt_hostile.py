@@ -97,10 +97,11 @@ class Hostile(MQTTTest):
         for topic in ("/", "//", "a//b", "/leading", "trailing/", "with space", "\u2603", "\U0001F680/x", "\ufeffbom"):
             with self.subTest(topic):
                 self.assertEqual(client.publish(topic, "x", 1), 0)
-        client.subscribe(("+bom", 0), ("bom", 0), ("\ufeffbom", 0))
-        client.publish("bom", "plain", 1)
-        client.publish("\ufeffbom", "marked", 1)
-        self.assertEqual([((message := client.message()).topic, message.payload) for _ in range(2)], [("bom", b"plain"), ("\ufeffbom", b"marked")])
+        client.subscribe(("bom", 0), ("\ufeffbom", 0))
+        writer = self.client("marks")
+        writer.publish("bom", "plain", 1)
+        writer.publish("\ufeffbom", "marked", 1)
+        self.assertEqual({(message := client.message()).topic: message.payload for _ in range(2)}, {"bom": b"plain", "\ufeffbom": b"marked"})
         # QoS 0 with an alias and a topic, then the alias alone.
         client.send(publish("odd/alias", "1", topic_alias=64) + publish("", "2", topic_alias=64))
         client.nothing_else()
