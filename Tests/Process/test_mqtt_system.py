@@ -5,6 +5,9 @@ import subprocess
 import time
 import unittest
 
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
 from harness.cluster import Cluster, free_port
 from harness.mqtt import PATIENCE, V5, V31, V311, Client
 from harness.node import Node, until
@@ -128,6 +131,16 @@ class NodeTests(unittest.TestCase):
         refused = self.client()
         self.assertEqual(refused.paho.publish("$SYS/broker/version", "forged", 0)[0], 0)
         self.assertTrue(values(self.mqtt, "$SYS/broker/version")["$SYS/broker/version"].startswith("tidings"))
+
+
+    def test_session(self):
+        """A session that goes on is told what changes, without subscribing again"""
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = 60
+        self.client(name="kept", clean_start=False, properties=properties).subscribe("$SYS/broker/uptime", 0).close()
+        again = self.client(name="kept", clean_start=False, properties=properties)
+        message = again.messages.get(timeout=2 * INTERVAL)
+        self.assertEqual((message.topic, message.retain), ("$SYS/broker/uptime", False))
 
 
 class ClusterTests(unittest.TestCase):

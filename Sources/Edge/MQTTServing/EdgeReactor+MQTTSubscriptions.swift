@@ -54,6 +54,7 @@ extension EdgeReactor {
       }
     }
     guard !withValues.isEmpty || !fromNow.isEmpty else {
+      if ofSystem != nil { changeSubscriptions(connection, session) }
       return speak(connection, session) { $0.subscribed(request.ticket, codes, at: now, into: &$1) }
     }
     let name = session.nextSubscribe()
