@@ -12,17 +12,25 @@ public enum BenchScenario: String, Sendable, CaseIterable {
   case storm
 }
 
-/// How subscribers follow.
+/// How subscribers follow. Publishers publish by HTTP, and by MQTT where subscribers follow by it.
 public enum BenchTransport: String, Sendable, CaseIterable {
   case sse
   case websocket = "ws"
   case longPoll = "longpoll"
+  case mqtt
+}
+
+/// What MQTT subscribers ask for. Publishers always publish with QoS 1: what is not acknowledged cannot be counted.
+public enum BenchQoS: UInt8, Sendable, CaseIterable {
+  case atMostOnce = 0
+  case atLeastOnce = 1
 }
 
 /// One measurement, with everything that bounds it.
 public struct BenchPlan: Sendable {
   public var scenario: BenchScenario
   public var transport = BenchTransport.sse
+  public var qos = BenchQoS.atMostOnce
   public var subscribers = 1000
   public var topics = 1
   public var publishers = 4

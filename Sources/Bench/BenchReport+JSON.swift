@@ -10,6 +10,7 @@ extension BenchReport {
     writer.member("scenario", plan.scenario.rawValue, into: &buffer)
     writer.member("server", server, into: &buffer)
     writer.member("transport", plan.transport.rawValue, into: &buffer)
+    if plan.transport == .mqtt { writer.member("qos", Int(plan.qos.rawValue), into: &buffer) }
     writer.member("subscribers", plan.subscribers, into: &buffer)
     writer.member("topics", plan.topics, into: &buffer)
     writer.member("publishers", plan.publishers, into: &buffer)

@@ -66,13 +66,18 @@ extension BenchReport {
 
   private var scenarioText: String {
     var text = plan.scenario.rawValue
-    if plan.subscribers > 0 { text += ", \(plan.subscribers) subscribers over \(plan.transport.rawValue)" }
+    if plan.subscribers > 0 { text += ", \(plan.subscribers) subscribers over \(transportText)" }
     if plan.topics > 1 { text += ", \(plan.topics) topics" }
     if plan.publishers > 0 {
       text += ", \(plan.publishers) publishers, window \(plan.window), \(max(plan.messageBytes, Marker.length)) B"
+      if plan.subscribers == 0, plan.transport == .mqtt { text += ", over MQTT with QoS 1" }
     }
     if let rate = plan.rate, plan.publishers > 0 { text += ", \(BenchReport.decimal(rate, rate < 10 ? 1 : 0))/s" }
     return text
+  }
+
+  private var transportText: String {
+    plan.transport == .mqtt ? "mqtt with QoS \(plan.qos.rawValue)" : plan.transport.rawValue
   }
 
   private static func spread(_ spread: Spread) -> String {

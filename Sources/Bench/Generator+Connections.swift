@@ -73,7 +73,11 @@ extension Generator {
     let failure = publisher.socket.connectFailure()
     guard failure == 0 else { return lost(publisher, "connect: \(String(cString: strerror(failure)))") }
     publisher.isConnecting = false
-    publisher.isReady = true
+    if plan.transport == .mqtt {
+      publisher.socket.queue { askMQTT(publisher, into: &$0) }
+    } else {
+      publisher.isReady = true
+    }
     _ = flush(publisher)
   }
 

@@ -37,12 +37,16 @@ extension Generator {
   func send(_ publisher: Publisher, topic: Int, at now: UInt64) {
     publisher.sequences[topic] += 1
     let marker = Marker(nanoseconds: now, run: run, publisher: UInt16(publisher.number), sequence: publisher.sequences[topic])
-    publisher.socket.queue { buffer in
-      buffer.append(requestHead)
-      buffer.append(decimal: topic)
-      buffer.append(requestTail)
-      marker.write(into: &buffer)
-      buffer.append(filler)
+    if plan.transport == .mqtt {
+      sendMQTT(publisher, topic: topic, marker)
+    } else {
+      publisher.socket.queue { buffer in
+        buffer.append(requestHead)
+        buffer.append(decimal: topic)
+        buffer.append(requestTail)
+        marker.write(into: &buffer)
+        buffer.append(filler)
+      }
     }
     publisher.sent(at: now)
     tally.published += 1

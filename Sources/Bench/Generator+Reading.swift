@@ -38,6 +38,7 @@ extension Generator {
           case .sse: readEvents(subscriber, bytes, fresh: fresh, now: now)
           case .websocket: readFrames(subscriber, bytes, now: now)
           case .longPoll: readAnswers(subscriber, bytes, now: now)
+          case .mqtt: readPackets(subscriber, bytes, now: now)
           }
         guard let rest else { return }
         if !rest.isEmpty { subscriber.socket.carried.append(UnsafeRawBufferPointer(rebasing: bytes[rest])) }
@@ -52,7 +53,9 @@ extension Generator {
       case .nothing: return
       case .failed(let why): return lost(publisher, why)
       case .bytes(let bytes, _, let isAll):
-        guard let used = readAcknowledgements(publisher, bytes) else { return }
+        let isMQTT = plan.transport == .mqtt
+        guard let used = isMQTT ? readPublisherPackets(publisher, UnsafeRawBufferPointer(bytes)) : readAcknowledgements(publisher, bytes)
+        else { return }
         if used < bytes.count { publisher.socket.carried.append(UnsafeRawBufferPointer(rebasing: bytes[used...])) }
         if isAll { return }
       }

@@ -15,6 +15,7 @@ extension Generator {
   /// The request that makes the server follow.
   func ask(_ subscriber: Subscriber, into buffer: inout ByteBuffer) {
     switch plan.transport {
+    case .mqtt: return askMQTT(subscriber, into: &buffer)
     case .sse:
       beginRequest("/v1/events?topic=", subscriber, into: &buffer)
       endRequest(into: &buffer)

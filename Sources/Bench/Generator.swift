@@ -14,6 +14,7 @@ final class Generator {
   let address: ServerAddress
   let run: UInt32
   let topicPrefix: String
+  let topicPrefixBytes: [UInt8]
   var tally = BenchTally()
 
   var subscribers: [Subscriber]
@@ -74,6 +75,7 @@ final class Generator {
     self.address = address
     run = UInt32(truncatingIfNeeded: plan.seed ^ plan.seed >> 32)
     topicPrefix = "bench/\(String(run, radix: 16))/"
+    topicPrefixBytes = Array(topicPrefix.utf8)
     subscribers = (0..<plan.subscribers).map { Subscriber(index: $0, topic: $0 % plan.topics) }
     let mostInFlight = plan.isBoundByDeliveries ? plan.pipeline : plan.window
     publishers = (0..<plan.publishers).map { Publisher(number: $0, topics: plan.topics, mostInFlight: mostInFlight) }

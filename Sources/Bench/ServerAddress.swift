@@ -3,24 +3,34 @@ import Glibc
 
 /// Where the measured server listens, ready to connect to.
 public struct ServerAddress: Sendable {
+  /// What is spoken there.
+  public enum Kind: String, Sendable {
+    case http
+    case mqtt
+
+    var defaultPort: String { self == .http ? "80" : "1883" }
+  }
+
+  public let kind: Kind
   /// As it goes into `Host`.
   public let text: String
   let storage: sockaddr_storage
   let length: socklen_t
 
-  /// Reads `http://HOST:PORT` and finds the host's address.
+  /// Reads `http://HOST:PORT` or `mqtt://HOST:PORT` and finds the host's address.
   public init(url: String) throws(BenchFailure) {
-    let hint = "write http://127.0.0.1:8080"
-    guard url.lowercased().hasPrefix("http://") else {
+    let hint = "write http://127.0.0.1:8080, or mqtt://127.0.0.1:1883"
+    guard let colon = url.firstIndex(of: ":"), let kind = Kind(rawValue: url[..<colon].lowercased()), url[colon...].hasPrefix("://") else {
       throw BenchFailure("'\(url)' is not a URL that can be measured; \(hint)")
     }
-    var authority = url.dropFirst("http://".count)
+    self.kind = kind
+    var authority = url[colon...].dropFirst("://".count)
     if authority.hasSuffix("/") { authority = authority.dropLast() }
     guard !authority.isEmpty, !authority.contains(where: { "/?#@".contains($0) }) else {
       throw BenchFailure("'\(url)' has more than a host and a port; \(hint)")
     }
     var host = String(authority)
-    var port = "80"
+    var port = kind.defaultPort
     if let colon = authority.lastIndex(of: ":"), authority.last != "]" {
       host = String(authority[..<colon])
       port = String(authority[authority.index(after: colon)...])
@@ -46,7 +56,8 @@ public struct ServerAddress: Sendable {
   }
 
   /// An address that this process chose.
-  init(loopbackPort: UInt16) {
+  init(loopbackPort: UInt16, _ kind: Kind) {
+    self.kind = kind
     var storage = sockaddr_storage()
     ServerAddress.loopback(port: loopbackPort, host: 0x7f00_0001).copy(into: &storage)
     self.storage = storage
@@ -64,6 +75,9 @@ public struct ServerAddress: Sendable {
     default: false
     }
   }
+
+  /// It stands at the same place in the addresses of both families.
+  var port: UInt16 { UInt16(firstByte(at: 2)) << 8 | UInt16(firstByte(at: 3)) }
 
   var isIPv4Loopback: Bool { family == AF_INET && isLoopback }
 

@@ -5,7 +5,10 @@ import Glibc
 /// A node of this same program, started for one measurement with a data folder of its own, and gone after it.
 public struct ServerChild: Sendable {
   public let process: Int32
+  /// Where it is measured.
   public let address: ServerAddress
+  /// Where it is asked whether it is ready.
+  private let pages: ServerAddress
   private let folder: String
 
   private static let readyPatience: UInt64 = 15_000_000_000
@@ -15,13 +18,15 @@ public struct ServerChild: Sendable {
   /// Starts a node and waits until it is ready.
   ///
   /// - Parameters:
+  ///   - kind: what is spoken at its address.
   ///   - options: more words for `serve`.
   ///   - isPinned: whether the server gets the first processor and this thread the second.
-  public static func start(options: [String], isPinned: Bool) throws(BenchFailure) -> ServerChild {
+  public static func start(_ kind: ServerAddress.Kind, options: [String], isPinned: Bool) throws(BenchFailure) -> ServerChild {
     let port = try freePort()
+    let mqtt = kind == .mqtt ? try freePort() : nil
     let folder = try makeFolder()
     let words = [
-      "tidings", "serve", "--http", "127.0.0.1:\(port)", "--mqtt", "off", "--cluster", "off", "--data", folder + "/data",
+      "tidings", "serve", "--http", "127.0.0.1:\(port)", "--mqtt", mqtt.map { "127.0.0.1:\($0)" } ?? "off", "--cluster", "off", "--data", folder + "/data",
       "--log-level", "warning",
     ]
     let process: pid_t
@@ -31,7 +36,9 @@ public struct ServerChild: Sendable {
       remove(folder)
       throw error
     }
-    let child = ServerChild(process: process, address: ServerAddress(loopbackPort: port), folder: folder)
+    let pages = ServerAddress(loopbackPort: port, .http)
+    let address = mqtt.map { ServerAddress(loopbackPort: $0, .mqtt) } ?? pages
+    let child = ServerChild(process: process, address: address, pages: pages, folder: folder)
     do throws(BenchFailure) {
       if isPinned, tidings_pin_thread(1) < 0 { throw BenchFailure("--pin needs two processors") }
       try child.awaitReady()
@@ -70,13 +77,13 @@ public struct ServerChild: Sendable {
   }
 
   private func isReady() -> Bool {
-    let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(pages.family, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     var patience = timeval(tv_sec: 1, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    guard address.withSockaddr({ connect(descriptor, $0, $1) }) == 0 else { return false }
-    let request = Array("GET /readyz HTTP/1.1\r\nHost: \(address.text)\r\nConnection: close\r\n\r\n".utf8)
+    guard pages.withSockaddr({ connect(descriptor, $0, $1) }) == 0 else { return false }
+    let request = Array("GET /readyz HTTP/1.1\r\nHost: \(pages.text)\r\nConnection: close\r\n\r\n".utf8)
     guard tidings_send(descriptor, request, UInt(request.count)) == request.count else { return false }
     var answer = [UInt8](repeating: 0, count: 4096)
     let count = tidings_receive(descriptor, &answer, UInt(answer.count))

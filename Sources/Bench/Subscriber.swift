@@ -45,6 +45,9 @@ final class Publisher {
   var socket = ClientSocket()
   var isReady = false
   var isConnecting = false
+  /// MQTT's packet identifiers: of the next message, and of the one whose answer is next.
+  var identifierSent: UInt16 = 1
+  var identifierAnswered: UInt16 = 1
   /// The last number sent, by topic.
   var sequences: [UInt32]
   /// When each request that is not answered was sent, first to last.

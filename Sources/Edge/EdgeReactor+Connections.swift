@@ -195,6 +195,7 @@ extension EdgeReactor {
       switch connection.descriptor.send(rest.piece.start, count: rest.piece.count) {
       case .bytes(let sent):
         fanout.counters.bytes += sent
+        if connection.isMQTT { fanout.counters.mqttBytes += sent }
         if sent < rest.piece.count {
           connection.output.rests[0].piece.start += sent
           connection.output.rests[0].piece.count -= sent

@@ -25,6 +25,10 @@ public struct EdgeReport: Sendable {
   public var streamBytes = 0
   public var cacheBytes = 0
   public var filters = 0
+  /// Of MQTT clients that are connected.
+  public var mqttSubscriptions = 0
+  public var mqtt = MQTTTraffic()
+  public var mqttLoad = MQTTLoad()
 
   public init() {}
 
@@ -54,11 +58,14 @@ extension EdgeReactor {
       report.connections[connection.transport.rawValue] += 1
       if let reader = connection.reader, !reader.isParked { report.behind += 1 }
       report.queuedBytes += connection.output.pendingBytes
+      if case .mqtt(let session) = connection.role { report.mqttSubscriptions += session.subscriptions.count }
     }
     for format in EventFormat.allCases {
       report.delivered[format.transport.rawValue] += fanout.counters.deliveries[Int(format.rawValue)]
     }
     report.latencies = latencies
+    report.mqtt = mqttTotals
+    report.mqttLoad = system.load
     for transport in Transport.allCases { report.delivered[transport.rawValue] += counters.catchUpEvents[transport.rawValue] }
     report.bytesSent = fanout.counters.bytes
     report.writes = fanout.counters.writes

@@ -66,10 +66,14 @@ public final class EdgeReactor {
   /// What readers asked and others had been told already, for the next turn.
   var sharedAnswers: [ReadReply] = []
 
-  /// What channels say, and what they last wrote to single clients, by version.
+  /// What channels say, and what they last wrote to single clients, by version, and with its position.
   var mqttOutput = MQTTChannelOutput()
-  var mqttRendered = [MQTTRendered(.v311), MQTTRendered(.v5)]
+  var mqttRendered = [MQTTRendered(.v311), MQTTRendered(.v5), MQTTRendered(.v5)]
   var sessionHouse: MQTTSessionHouse
+  /// Of this reactor's clients; `mqttTotals` has the rest.
+  var mqttTraffic = MQTTTraffic()
+  /// Who is told of the node itself, on `$SYS/…`.
+  var system: SystemDesk
   /// Who is connected under which name.
   var mqttClients: [Bytes: SlotKey] = [:]
 
@@ -89,6 +93,7 @@ public final class EdgeReactor {
     self.nodePages = nodePages
     fanout = Fanout(edge: edge, cluster: settings.cluster, shardCount: settings.shardCount, limits: settings.fanout)
     presence = PresenceDesk(shards: settings.shardCount, source: EdgeReactor.presenceSource(seed))
+    system = SystemDesk(at: loop.now)
     httpLimits = HTTPLimits(body: settings.maximumMessage)
     batches = [PublishBatch?](repeating: nil, count: settings.shardCount)
     generator = SeededGenerator(seed: seed)
@@ -281,6 +286,8 @@ struct TicketParts {
 public protocol NodePages: AnyObject {
   func status(for page: PageTicket)
   func metrics(for page: PageTicket)
+  /// Answered by `tellSystem`.
+  func system(at edge: EdgeID)
   /// Answered by `answerWish`.
   func wish(_ wish: NodeWish, of node: String, for page: PageTicket)
   /// Why the node cannot serve; nil if it can.

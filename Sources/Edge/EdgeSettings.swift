@@ -28,6 +28,7 @@ public struct EdgeSettings: Sendable {
   /// Shared by all reactors that are given a copy of these settings.
   public internal(set) var connectionBudget = ConnectionBudget(limit: 1_000_000)
   public var mqtt = MQTTChannelSettings()
+  public internal(set) var mqttCensus = MQTTCensus()
   /// MQTT connections that have no deadline of their own are looked at this often.
   public var mqttIdleCare = TimeSpan.seconds(60)
   /// What QoS 1 has come to is saved this often at most, and a session that only stands somewhere else, so often.

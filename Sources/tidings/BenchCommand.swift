@@ -6,10 +6,10 @@ import Node
 /// `tidings bench`: measures a node from the outside.
 enum BenchCommand {
   private static let url = OptionDescription(
-    "url", "URL", "the node to measure; without it one is started on this machine with a data folder of its own")
+    "url", "URL", "the node to measure, with --transport mqtt any server at mqtt://HOST:PORT; without it one is started on this machine with a data folder of its own")
   private static let common = [
     url,
-    OptionDescription("server-pid", "PID", "with --url: the node's process, whose processor and memory are then measured too"),
+    OptionDescription("server-pid", "PID", "with --url: the server's process, whose processor and memory are then measured too"),
     OptionDescription(switch: "yes", "measure a node that is not on this machine"),
     OptionDescription("durability", "KIND", default: "fsync", "of the node that is started: 'fsync' or 'memory'"),
     OptionDescription("reactors", "COUNT", "of the node that is started"),
@@ -23,8 +23,14 @@ enum BenchCommand {
     if scenario != .publish {
       options += [
         OptionDescription("subs", "COUNT", default: "\(plan.subscribers)", "subscribers"),
-        OptionDescription("transport", "KIND", default: plan.transport.rawValue, "how they follow: 'sse', 'ws' or 'longpoll'"),
+        OptionDescription("transport", "KIND", default: plan.transport.rawValue, transportHelp(scenario)),
       ]
+      if scenario != .storm {
+        options.append(
+          OptionDescription("qos", "NUMBER", default: "\(plan.qos.rawValue)", "with --transport mqtt: what subscribers ask for, 0 or 1"))
+      }
+    } else {
+      options.append(OptionDescription("transport", "KIND", default: "http", "how they publish: 'http' or 'mqtt', with QoS 1"))
     }
     options.append(
       OptionDescription("topics", "COUNT", default: "\(plan.topics)", "topics, each with its share of the subscribers"))
@@ -65,6 +71,24 @@ enum BenchCommand {
         "tidings bench \(scenario.rawValue) --pin",
         "tidings bench \(scenario.rawValue) --url http://127.0.0.1:8080 --server-pid $(pidof tidings) --json",
       ])
+  }
+
+  private static func transportHelp(_ scenario: BenchScenario) -> String {
+    switch scenario {
+    case .fanout: "how they follow: 'sse', 'ws', 'longpoll' or 'mqtt'; with 'mqtt' publishers use it too, with QoS 1"
+    case .idle: "how they follow: 'sse', 'ws', 'longpoll' or 'mqtt'"
+    case .publish, .storm: "how they follow: 'sse', 'ws' or 'longpoll'"
+    }
+  }
+
+  /// What `--transport` may be.
+  private static func transports(_ scenario: BenchScenario) -> [String] {
+    switch scenario {
+    case .fanout, .idle: BenchTransport.allCases.map(\.rawValue)
+    case .publish: ["http", BenchTransport.mqtt.rawValue]
+    // Whoever comes back by MQTT has no cursor: it would be measured losing messages.
+    case .storm: BenchTransport.allCases.filter { $0 != .mqtt }.map(\.rawValue)
+    }
   }
 
   private static func summary(_ scenario: BenchScenario) -> String {
@@ -108,8 +132,12 @@ enum BenchCommand {
     var seeds = SystemRandomNumberGenerator()
     var plan = BenchPlan(scenario, seed: seeds.next())
     if let value = try arguments.number("subs", in: BenchPlan.Bounds.subscribers) { plan.subscribers = value }
-    if let value = try arguments.choice("transport", of: BenchTransport.allCases.map(\.rawValue)) {
+    if let value = try arguments.choice("transport", of: transports(scenario)) {
       plan.transport = BenchTransport(rawValue: value) ?? plan.transport
+    }
+    if let value = try arguments.choice("qos", of: BenchQoS.allCases.map { "\($0.rawValue)" }) {
+      guard plan.transport == .mqtt else { throw UsageError("--qos is for --transport mqtt") }
+      plan.qos = value == "1" ? .atLeastOnce : .atMostOnce
     }
     if let value = try arguments.number("topics", in: BenchPlan.Bounds.topics) { plan.topics = value }
     if let value = try arguments.number("pubs", in: BenchPlan.Bounds.publishers) { plan.publishers = value }
@@ -139,6 +167,10 @@ enum BenchCommand {
       }
       let address: ServerAddress
       do { address = try ServerAddress(url: url) } catch { throw UsageError("--url: \(error)") }
+      let kind = kind(plan)
+      guard address.kind == kind else {
+        throw UsageError("--url \(url) is not for --transport \(arguments.text("transport") ?? "sse")", hint: "write \(kind.rawValue)://\(address.text)")
+      }
       guard address.isLoopback || arguments.has("yes") else {
         throw UsageError(
           "\(url) is not on this machine, and a measurement is a flood", hint: "add --yes if that node is yours and you mean it")
@@ -152,7 +184,7 @@ enum BenchCommand {
       var options = ["--durability", try arguments.choice("durability", of: ["fsync", "memory"]) ?? "fsync"]
       if let reactors = try arguments.number("reactors", in: 1...256) { options += ["--reactors", "\(reactors)"] }
       progress("starting a node")
-      let child = try ServerChild.start(options: options, isPinned: arguments.has("pin"))
+      let child = try ServerChild.start(kind(plan), options: options, isPinned: arguments.has("pin"))
       defer { child.stop() }
       report = try BenchRun.run(plan, at: child.address, serverProcess: child.process, progress: progress)
     }
@@ -160,6 +192,8 @@ enum BenchCommand {
     for complaint in report.complaints { Console.remark("  \(complaint)") }
     return report.isFaultless ? Command.ExitCode.ok : Command.ExitCode.failed
   }
+
+  private static func kind(_ plan: BenchPlan) -> ServerAddress.Kind { plan.transport == .mqtt ? .mqtt : .http }
 
   private static func table(_ report: BenchReport) -> String {
     let width = report.table.map(\.name.count).max() ?? 0

@@ -79,9 +79,18 @@ struct BenchReportTests {
     #expect(try ServerAddress(url: url).isLoopback == isLoopback)
   }
 
+  @Test("a server of MQTT alone can be measured, at its usual port unless another is named")
+  func mqttURL() throws {
+    let named = try ServerAddress(url: "mqtt://127.0.0.1:1884")
+    let usual = try ServerAddress(url: "MQTT://127.0.0.1")
+    #expect(named.kind == .mqtt && named.text == "127.0.0.1:1884")
+    #expect(usual.kind == .mqtt && usual.port == 1883)
+    #expect(try ServerAddress(url: "http://127.0.0.1").port == 80)
+  }
+
   @Test(
     "URLs that cannot be measured are refused",
-    arguments: ["", "127.0.0.1:80", "https://127.0.0.1", "http://", "http://127.0.0.1:x", "http://127.0.0.1/v1"])
+    arguments: ["", "127.0.0.1:80", "https://127.0.0.1", "http://", "http://127.0.0.1:x", "http://127.0.0.1/v1", "mqtts://127.0.0.1", "mqtt:127.0.0.1"])
   func badURL(url: String) {
     #expect(throws: BenchFailure.self) { try ServerAddress(url: url) }
   }

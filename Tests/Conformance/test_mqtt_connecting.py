@@ -77,7 +77,7 @@ class Connecting(MQTTTest):
                 self.assertEqual([(each.kind, each.code, each.present) for each in said], [(CONNACK, code, 0)])
 
     def test_before_connect(self):
-        """Whatever comes before CONNECT ends the connection without a word [MQTT-3.1.0-1]"""
+        """Whatever comes before CONNECT ends the connection without a word [MQTT-3.1.0-1] [MQTT-3.14.0-1]"""
         early = {
             "PUBLISH": publish("early/message", "x", retain=True, version=V311), "SUBSCRIBE": subscribe(1, ("#", 0), version=V311), "PINGREQ": PING,
             "DISCONNECT": disconnect(), "PUBREL": ack(PUBREL, 1), "UNSUBSCRIBE": unsubscribe(1, "#", version=V311), "AUTH": packet(AUTH, 0, b""),

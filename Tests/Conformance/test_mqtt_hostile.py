@@ -92,11 +92,16 @@ class Hostile(MQTTTest):
         self.assertIsNone(self.value_of("hostile/leak"))
 
     def test_as_allowed(self):
-        """What looks wrong and is allowed: odd but right packets are taken"""
+        """What looks wrong and is allowed: odd but right packets are taken, and a topic that begins with U+FEFF is another one [MQTT-1.5.4-3]"""
         client = self.client("odd")
         for topic in ("/", "//", "a//b", "/leading", "trailing/", "with space", "\u2603", "\U0001F680/x", "\ufeffbom"):
             with self.subTest(topic):
                 self.assertEqual(client.publish(topic, "x", 1), 0)
+        client.subscribe(("bom", 0), ("\ufeffbom", 0))
+        writer = self.client("marks")
+        writer.publish("bom", "plain", 1)
+        writer.publish("\ufeffbom", "marked", 1)
+        self.assertEqual({(message := client.message()).topic: message.payload for _ in range(2)}, {"bom": b"plain", "\ufeffbom": b"marked"})
         # QoS 0 with an alias and a topic, then the alias alone.
         client.send(publish("odd/alias", "1", topic_alias=64) + publish("", "2", topic_alias=64))
         client.nothing_else()

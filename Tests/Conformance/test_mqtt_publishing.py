@@ -83,7 +83,7 @@ class Publishing(MQTTTest):
         self.ends(old, None, V311)
 
     def test_order_of_acknowledgements(self):
-        """Acknowledgements come in the order of the messages, of whatever topics [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.6.0-4]"""
+        """Acknowledgements come in the order of the messages, of whatever topics [MQTT-4.6.0-2] [MQTT-4.6.0-3]"""
         client = self.client("order")
         mids = list(range(1, 201))
         client.send(b"".join(publish(f"order/{mid}", "x", 1 + mid % 2, mid) for mid in mids))
@@ -104,7 +104,7 @@ class Publishing(MQTTTest):
         self.ends(client, 0x99)
 
     def test_aliases_in(self):
-        """A topic alias stands for the topic it was last given, and for one connection only [MQTT-3.3.2-7] [MQTT-3.3.2-10]"""
+        """A topic alias stands for the topic it was last given, and for one connection only [MQTT-3.3.2-7] [MQTT-3.3.2-12]"""
         reader = self.client("alias reader")
         reader.subscribe(("alias/#", 0))
         client = self.client("aliases")

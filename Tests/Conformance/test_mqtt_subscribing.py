@@ -31,7 +31,7 @@ class Subscribing(MQTTTest):
         self.assertEqual(old.packet().bytes, unsuback(7, version=V311))
 
     def test_matching(self):
-        """Wildcards match as they should, and not what begins with '$' [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.2-1] [MQTT-4.7.3-4]"""
+        """Wildcards match as they should, and not what begins with '$' [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.2-1] [MQTT-4.7.3-4] [MQTT-3.3.2-3]"""
         cases = [
             ("sport/tennis/#", ["sport/tennis", "sport/tennis/a", "sport/tennis/a/b"], ["sport", "sport/tenni", "sport/tenniss"]),
             ("m/+", ["m/a", "m/"], ["m", "m/a/b"]), ("+/fin", ["/fin", "a/fin"], ["fin", "a/b/fin"]), ("n/+/z", ["n/y/z", "n//z"], ["n/z", "n/y/z/"]),
@@ -71,7 +71,7 @@ class Subscribing(MQTTTest):
                         self.assertEqual(message.bytes, publish("down", "x", qos, message.mid, version=version))
 
     def test_delivery_of_qos_2(self):
-        """QoS 2 to a client goes in four steps; PUBREC twice is PUBREL twice; a PUBREC that refuses ends it [MQTT-4.3.3-1] [MQTT-4.3.3-4] [MQTT-4.3.3-5]"""
+        """QoS 2 to a client goes in four steps; PUBREC twice is PUBREL twice; a PUBREC that refuses ends it [MQTT-4.3.3-1] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.4.0-2]"""
         for version in VERSIONS:
             with self.subTest(version):
                 client = self.client("steps", version)
@@ -87,6 +87,30 @@ class Subscribing(MQTTTest):
         client.subscribe(("steps", 2))
         self.publish("steps", "y")
         client.send(ack(PUBREC, client.message().mid, 0x83))
+        client.nothing_else()
+
+    def test_order_of_releases(self):
+        """PUBRELs are in the order in which PUBRECs came, whatever that is [MQTT-4.6.0-4]"""
+        client = self.client("releases")
+        client.subscribe(("released", 2))
+        for number in range(9):
+            self.publish("released", str(number))
+        mids = [client.message().mid for _ in range(9)]
+        shuffled = mids[1::2] + mids[::2]
+        client.send(b"".join(ack(PUBREC, mid) for mid in shuffled))
+        self.assertEqual([client.packet().bytes for _ in mids], [ack(PUBREL, mid) for mid in shuffled])
+
+    def test_unsubscribe_in_flight(self):
+        """What was on its way when UNSUBSCRIBE came goes all its steps, and nothing else comes [MQTT-3.10.4-3]"""
+        client = self.client("in flight")
+        client.subscribe(("flying", 2))
+        self.publish("flying", "x")
+        mid = client.message().mid
+        self.assertEqual(client.unsubscribe("flying"), [0])
+        self.publish("flying", "y")
+        client.send(ack(PUBREC, mid))
+        self.assertEqual(client.packet().bytes, ack(PUBREL, mid))
+        client.send(ack(PUBCOMP, mid))
         client.nothing_else()
 
     def test_wrong_acknowledgements(self):

@@ -167,6 +167,10 @@ final class FakePages: NodePages {
   func status(for page: PageTicket) { asked.append(page) }
   func metrics(for page: PageTicket) { asked.append(page) }
 
+  /// How often somebody wanted to know of the system.
+  private(set) var systemAsked = 0
+  func system(at edge: EdgeID) { systemAsked += 1 }
+
   private(set) var wishes: [String] = []
   var wishAnswer = NodeWishAnswer.accepted(Bytes("{}"))
 

@@ -75,6 +75,11 @@ final class TestClient {
     return String(decoding: received[looked...], as: UTF8.self)
   }
 
+  func takeBytes() -> [UInt8] {
+    defer { looked = received.count }
+    return fresh
+  }
+
   /// What came since the last look, without looking.
   var fresh: [UInt8] { Array(received[looked...]) }
 

@@ -29,7 +29,7 @@ import Testing
     #expect(scene.receive(ack(.complete, 1)) == .nothing)
   }
 
-  @Test("A PUBREC with a failure ends the message; so do failures in PUBACK and PUBCOMP")
+  @Test("[MQTT-4.4.0-2] A PUBREC with a failure ends the message; so do failures in PUBACK and PUBCOMP")
   func refusedByClient() {
     let scene = ChannelScene.connected(.v5)
     for token in 1...3 { scene.deliver("a", qos: token == 2 ? .atLeastOnce : .exactlyOnce, token: UInt64(token)) }

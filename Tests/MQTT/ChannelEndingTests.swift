@@ -176,7 +176,7 @@ import Testing
     #expect(small.receive(hello(.v5)) == Said([0xe0, 1, 0x82], "close"))
   }
 
-  @Test("Nothing is taken or answered after the end", arguments: MQTTVersion.allCases)
+  @Test("[MQTT-3.14.4-1] Nothing is taken or answered after the end", arguments: MQTTVersion.allCases)
   func afterwards(version: MQTTVersion) {
     let scene = ChannelScene.connected(version)
     scene.deliver("a", qos: .exactlyOnce, token: 3)

@@ -87,6 +87,22 @@ import Testing
     }
   }
 
+  @Test("MQTT clients and current values come behind the clock, and may be missing behind it")
+  func behindTheClock() throws {
+    var report = report(of: table)
+    report.clock = WallTime(milliseconds: 5)
+    report.mqttClients = 13
+    report.retained = 14
+    let whole = encode(report)
+    for (dropped, clients, retained) in [(0, 13, 14), (16, 0, 0)] as [(Int, UInt64, UInt64)] {
+      var bytes = Array(whole.dropLast(dropped))
+      withUnsafeBytes(of: UInt32(bytes.count).littleEndian) { bytes.replaceSubrange(0..<4, with: $0) }
+      var reader = ReportReader(Bytes(bytes))
+      let read = try #require(reader.next()?.0)
+      #expect(read.clock == WallTime(milliseconds: 5) && read.mqttClients == clients && read.retained == retained)
+    }
+  }
+
   @Test("A transport that this node has not is passed over")
   func unknownTransport() {
     var table = LatencyTable()

@@ -9,9 +9,11 @@ extension EventRenderer {
 
   /// A whole PUBLISH of QoS 0.
   @discardableResult
-  func appendMQTT(_ record: RecordView, _ version: MQTTVersion, wall: WallTime, into buffer: inout ByteBuffer) -> MQTTPublishRendering {
+  func appendMQTT(
+    _ record: RecordView, _ version: MQTTVersion, wall: WallTime, position: Bytes? = nil, into buffer: inout ByteBuffer
+  ) -> MQTTPublishRendering {
     properties.removeAll()
-    if version == .v5 { appendProperties(record, wall) }
+    if version == .v5 { appendProperties(record, wall, position) }
     return properties.withUnsafeBytes { properties in
       MQTTPublishRendering.append(version, topic: record.topic.bytes, properties: properties.bytes, payload: record.payload.bytes, into: &buffer)
     }
@@ -24,7 +26,7 @@ extension EventRenderer {
   }
 
   /// What the publisher said, and what a record has fields of its own for.
-  private func appendProperties(_ record: RecordView, _ wall: WallTime) {
+  private func appendProperties(_ record: RecordView, _ wall: WallTime, _ position: Bytes?) {
     var own = MQTTProperties()
     if !record.contentType.isEmpty { own.contentType = Bytes(copying: record.contentType.bytes) }
     if record.timeToLiveMilliseconds > 0 {
@@ -36,6 +38,7 @@ extension EventRenderer {
     } else if !record.type.isEmpty {
       own.appendUserProperty(Bytes(static: MQTTRecordProperties.typeName), Bytes(copying: record.type.bytes))
     }
+    if let position { own.appendUserProperty(Bytes(static: MQTTRecordProperties.positionName), position) }
     own.append(into: &properties)
     properties.append(MQTTRecordProperties.encoded(of: record))
   }

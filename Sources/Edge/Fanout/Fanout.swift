@@ -185,6 +185,7 @@ final class Fanout {
         answerable.append(audience.index)
       }
       counters.deliveries[Int(audience.key.format.rawValue)] += audience.members.count
+      if audience.key.format.transport == .mqtt { counters.mqttPayloadBytes += record.payload.count * audience.members.count }
       if audience.oldestUnsent == nil { audience.oldestUnsent = record.time }
       audience.lastSent = now
       touch(audience)
@@ -283,6 +284,8 @@ final class Fanout {
 
   private func flush(_ audience: Audience, budget: inout Int, _ outcome: (MemberEvent) -> Void) {
     let end = audience.stream.end
+    let bytesBefore = counters.bytes
+    defer { if audience.key.format.transport == .mqtt { counters.mqttBytes += counters.bytes - bytesBefore } }
     var gatheredAt = UInt64.max
     var gathered = (count: 0, bytes: 0)
     while audience.passRemaining > 0, budget > 0 {

@@ -22,4 +22,7 @@ struct FanoutCounters {
   var renderings = 0
   var writes = 0
   var bytes = 0
+  /// Of those, and of payloads, what MQTT clients were sent of shared streams.
+  var mqttBytes = 0
+  var mqttPayloadBytes = 0
 }

@@ -18,12 +18,14 @@ extension EdgeReactor {
     let session = MQTTSession(
       settings: settings.mqtt, publisher: UInt32(truncatingIfNeeded: generator.next()) | 1, framing: framing, at: now)
     connection.role = .mqtt(session)
+    mqttTraffic.sockets += 1
     careForDeadline(connection, session)
   }
 
   // MARK: Bytes in
 
   func receive(_ bytes: UnsafeMutableRawBufferPointer, on connection: Connection, _ session: MQTTSession) {
+    mqttTraffic.bytesReceived += bytes.count
     feed(bytes, to: connection) { bytes in
       session.framing == nil ? take(UnsafeRawBufferPointer(bytes).bytes, connection, session) : unframe(bytes, connection, session)
     }
@@ -55,6 +57,7 @@ extension EdgeReactor {
     let before = mqttOutput.bytes.count
     let result = body(&session.channel, &mqttOutput)
     let hasWritten = mqttOutput.bytes.count > before
+    mqttTraffic.bytesSent += mqttOutput.bytes.count - before
     swap(&mqttOutput.bytes, &connection.output.own)
     if hasWritten { list(connection) }
     carryOutActions(connection, session)
@@ -86,6 +89,7 @@ extension EdgeReactor {
 
   func write(_ bytes: RawSpan, _ connection: Connection, _ session: MQTTSession) {
     guard bytes.byteCount > 0 else { return }
+    mqttTraffic.bytesSent += bytes.byteCount
     if session.framing == nil {
       connection.output.own.append(bytes)
     } else {
@@ -105,7 +109,10 @@ extension EdgeReactor {
   private func carryOut(_ action: MQTTAction, _ connection: Connection, _ session: MQTTSession) {
     switch action {
     case .connect(let connect): accept(connect, connection, session)
-    case .publish(let request): publish(request, connection, session)
+    case .publish(let request):
+      mqttTraffic.publishesReceived += 1
+      mqttTraffic.payloadBytesReceived += request.payload.count
+      publish(request, connection, session)
     case .subscribe(let request): subscribe(request, connection, session)
     case .unsubscribe(let request): unsubscribe(request, connection, session)
     case .acknowledged:
@@ -141,6 +148,8 @@ extension EdgeReactor {
 
   /// The socket is gone, or is about to be: the will is due unless the client took its leave.
   func loseMQTT(_ connection: Connection, _ session: MQTTSession) {
+    if session.isCounted { settings.mqttCensus.went() }
+    session.isCounted = false
     if mqttClients[session.clientIdentifier] == connection.key { mqttClients[session.clientIdentifier] = nil }
     session.channel.connectionLost(at: now, into: &mqttOutput)
     if mqttOutput.actions.contains(where: { if case .will = $0 { true } else { false } }) { session.hasWillDue = true }

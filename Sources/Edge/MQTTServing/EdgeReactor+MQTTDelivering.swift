@@ -20,14 +20,21 @@ extension EdgeReactor {
       if delivery.qos == .exactlyOnce { oweSave(connection, session) }
       noteMove(connection, session)
     }
-    let slot = session.channel.version == .v5 ? 1 : 0
-    render(record, shard, slot)
+    let slot: Int
+    if !isCurrent, let reader = connection.reader, session.wantsPosition(of: record) {
+      slot = 2
+      renderWithPosition(record, shard, reader)
+    } else {
+      slot = session.channel.version == .v5 ? 1 : 0
+      render(record, shard, slot)
+    }
     let rendered = mqttRendered[slot]
     let outcome = speak(connection, session) { channel, output in
       rendered.bytes.withUnsafeBytes { channel.deliver(delivery, rendered.rendering, of: $0.bytes, into: &output) }
     }
     if outcome == .sent {
       counters.catchUpEvents[Transport.mqtt.rawValue] += 1
+      mqttTraffic.payloadBytesSent += record.payload.count
       // What it waited for since it had everything is what any follower waits.
       if let reader = connection.reader, reader.isAtHome {
         fanout.latencies[Int(EventFormat.mqttAlone.rawValue)].record(milliseconds: loop.wallTime.milliseconds - record.time.milliseconds, times: 1)
@@ -86,6 +93,7 @@ extension EdgeReactor {
     scratch.removeAll()
     fanout.renderer.appendGap(gap, operation: false, into: &scratch)
     let version = session.channel.version ?? .v311
+    mqttTraffic.publishesSent += 1
     speak(connection, session) { _, output in
       scratch.withUnsafeBytes { text in
         let topic = Bytes(static: EventRenderer.gapTopic)

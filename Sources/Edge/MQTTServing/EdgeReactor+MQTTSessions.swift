@@ -41,6 +41,9 @@ extension EdgeReactor {
   private func letIn(_ acceptance: MQTTAcceptance, _ connection: Connection, _ session: MQTTSession) {
     speak(connection, session) { $0.accept(acceptance, at: now, into: &$1) }
     guard connection.isMQTT else { return }
+    session.isCounted = true
+    settings.mqttCensus.came()
+    mqttTraffic.connects += 1
     careForDeadline(connection, session)
     goOnTaking(connection, session)
   }
@@ -112,6 +115,7 @@ extension EdgeReactor {
     guard connection.isMQTT else { return }
     keeping.recalls += progress.backlog.map { MQTTRecall(token: $0, wasSent: false) }
     takeUp(legs(progress, subscriptions, session), connection, session)
+    if session.subscriptions.contains(where: \.filter.namesSystem) { followSystem([], connection, session) }
     goOnRecalling(connection, session)
   }
 
@@ -149,7 +153,7 @@ extension EdgeReactor {
       if !leg.filters.isEmpty { legs.append(leg) }
     }
     // Plain messages are not kept for who is away: they go on with what comes.
-    let rest = filters.indices.filter { !placed.contains($0) }.compactMap { filters[$0] }
+    let rest = filters.indices.filter { !placed.contains($0) }.compactMap { filters[$0] }.filter { !$0.namesSystem }
     if !rest.isEmpty { legs.append(leg(for: ReadWish(filters: rest, start: .latest), subscription: session.nextSubscribe())) }
     return legs
   }

@@ -8,8 +8,9 @@ internal import Security
 extension EdgeReactor {
   func subscribe(_ request: MQTTSubscribeRequest, _ connection: Connection, _ session: MQTTSession) {
     let cursor: Cursor?
-    switch start(of: request) {
-    case .success(let found): cursor = found
+    let wantsPositions: Bool
+    switch start(of: request).flatMap({ cursor in self.wantsPositions(request).map { (cursor, $0) } }) {
+    case .success(let found): (cursor, wantsPositions) = found
     case .failure(let text):
       // Refused before anything is changed: what is held already stays as it was.
       let codes = request.subscriptions.map { _ in MQTTReasonCode.implementationSpecificError }
@@ -19,6 +20,9 @@ extension EdgeReactor {
     // Current values first, for those that are to have them; the others begin with what comes.
     var withValues: [Filter] = []
     var fromNow: [Filter] = []
+    // What the node tells of itself is no log's. Told after the answer, whichever way that goes.
+    var ofSystem: [Filter]?
+    defer { if let ofSystem { followSystem(ofSystem, connection, session) } }
     for wish in request.subscriptions {
       guard let filter = filter(wish.filter) else {
         codes.append(.topicFilterInvalid)
@@ -36,7 +40,13 @@ extension EdgeReactor {
       // One that is asked for and not answered yet is held too.
       let isKnown = session.subscriptions.contains { $0.filter == filter }
       if isKnown { session.subscriptions.removeAll { $0.filter == filter } }
-      session.subscriptions.append(MQTTSession.Subscription(filter: filter, wish: wish, identifier: request.identifier))
+      session.subscriptions.append(
+        MQTTSession.Subscription(filter: filter, wish: wish, identifier: request.identifier, wantsPositions: wantsPositions))
+      if filter.namesSystem {
+        let wantsValues = wish.retainHandling == .always || (wish.retainHandling == .ifNew && !isKnown)
+        ofSystem = (ofSystem ?? []) + (wantsValues ? [filter] : [])
+        continue
+      }
       switch wish.retainHandling {
       case .always: withValues.append(filter)
       case .ifNew where !isKnown: withValues.append(filter)
@@ -44,6 +54,7 @@ extension EdgeReactor {
       }
     }
     guard !withValues.isEmpty || !fromNow.isEmpty else {
+      if ofSystem != nil { changeSubscriptions(connection, session) }
       return speak(connection, session) { $0.subscribed(request.ticket, codes, at: now, into: &$1) }
     }
     let name = session.nextSubscribe()

@@ -15,6 +15,8 @@ enum MQTTRecordProperties {
   static let typeName: StaticString = "tidings-event"
   static let keyName: StaticString = "tidings-key"
   static let cursorName: StaticString = "tidings-cursor"
+  /// Asks for, and tells, where a message stands.
+  static let positionName: StaticString = "tidings-position"
   /// Longest that a record has room for.
   static let longest = 0xffff
 
@@ -61,6 +63,9 @@ struct MQTTPublishFacts {
         type = property.value
       } else if property.name.isEqual(to: MQTTRecordProperties.keyName) {
         key = property.value
+      } else if property.name.isEqual(to: MQTTRecordProperties.positionName) {
+        // Only the log knows positions: nobody is to be told one by a publisher.
+        continue
       } else {
         properties.appendUserProperty(property.name, property.value)
       }

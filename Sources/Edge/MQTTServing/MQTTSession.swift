@@ -10,6 +10,8 @@ final class MQTTSession {
     var wish: MQTTSubscription
     /// What the client calls it; nil if nothing.
     var identifier: UInt32?
+    /// Whether each message says where it stands.
+    var wantsPositions = false
   }
 
   struct PendingPublish {
@@ -34,6 +36,8 @@ final class MQTTSession {
   var publisher: UInt32
   /// Empty before CONNECT was accepted.
   var clientIdentifier = Bytes()
+  /// Whether it counts among the node's clients.
+  var isCounted = false
   /// Nil where nobody would miss it: a client without a name, a will and a session.
   var keeping: MQTTKeeping?
   /// The client went without taking its leave.
@@ -70,7 +74,10 @@ final class MQTTSession {
   /// The stream it can share with others: of plain messages of QoS 0. Who wants more is written to alone.
   func format(largestMessage: Int) -> EventFormat {
     let isPlain = subscriptions.allSatisfy { subscription in
-      subscription.wish.qos == .atMostOnce && !subscription.wish.noLocal && !subscription.wish.retainAsPublished && subscription.identifier == nil
+      // The system's messages are each client's own anyhow.
+      if subscription.filter.namesSystem { return true }
+      return subscription.wish.qos == .atMostOnce && !subscription.wish.noLocal && !subscription.wish.retainAsPublished && subscription.identifier == nil
+        && !subscription.wantsPositions
     }
     guard isPlain, !channel.usesTopicAliases, channel.largestPacket >= largestMessage else { return .mqttAlone }
     switch (channel.version == .v5, framing != nil) {

@@ -120,6 +120,7 @@ extension EdgeReactor {
     }
     sharedReads.forget(at: now)
     acknowledgeConsumers()
+    careForSystem()
     scheduleAudienceCare()
   }
 }

@@ -69,8 +69,12 @@ public struct MQTTChannelOutput: ~Copyable, Sendable {
   }
 }
 
-/// How often what was refused. Plain numbers, for a shell to read.
+/// How often what happened, and what was refused. Plain numbers, for a shell to read.
 public struct MQTTChannelCounters: Sendable {
+  /// Packets of every kind.
+  public var packetsReceived = 0
+  /// Packets of every kind but PUBLISH, which a shell may send without its channel.
+  public var answersSent = 0
   private var reasons = [Int](repeating: 0, count: 256)
   /// Messages not sent because they were larger than the client takes ([MQTT-3.1.2-25]).
   public var deliveriesTooLarge = 0

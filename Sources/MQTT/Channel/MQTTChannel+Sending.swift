@@ -18,6 +18,7 @@ extension MQTTChannel {
       return false
     }
     packet.append(version, into: &output.bytes)
+    output.counters.answersSent += 1
     return true
   }
 
@@ -26,6 +27,7 @@ extension MQTTChannel {
     guard clientMaximumPacketSize >= 2 else { return output.counters.answersTooLarge += 1 }
     output.bytes.append(type.firstByte)
     output.bytes.append(0)
+    output.counters.answersSent += 1
   }
 
   /// A success with nothing to add, which is nearly every one, in its four bytes.
@@ -34,6 +36,7 @@ extension MQTTChannel {
     output.bytes.append(step.type.firstByte)
     output.bytes.append(2)
     output.bytes.append(bigEndian: identifier)
+    output.counters.answersSent += 1
   }
 
   mutating func send(

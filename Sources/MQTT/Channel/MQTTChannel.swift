@@ -108,6 +108,7 @@ public struct MQTTChannel: ~Copyable {
       case .needMore: return offset
       case .packet(let packet):
         lastReceived = now
+        output.counters.packetsReceived += 1
         take(packet, of: input, into: &output)
       case .failed(let failure):
         fail(failure, into: &output)

@@ -28,6 +28,9 @@ extension NodeReactor {
     case .own:
       desk?.tellOthers(own(page.reports))
       if newsDesk.isToldToOthers() { plan.board.tellNews() }
+    case .system:
+      let status = StatusPage(plan: plan, own: own(page.reports), peers: plan.board.peers)
+      edge.tellSystem(SystemPage(plan: plan, reports: page.reports, status: status, now: loop.now).make())
     }
   }
 
@@ -43,6 +46,7 @@ extension NodeReactor {
 extension NodeReactor: NodePages {
   func status(for page: PageTicket) { ask(page.ticket == Ticket(0) ? .news : .status, page) }
   func metrics(for page: PageTicket) { ask(.metrics, page) }
+  func system(at edge: EdgeID) { ask(.system, PageTicket(edge: edge, ticket: Ticket(0))) }
 
   func wish(_ wish: NodeWish, of node: String, for page: PageTicket) {
     guard plan.clusterPlan != nil else {

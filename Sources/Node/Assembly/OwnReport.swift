@@ -36,6 +36,8 @@ struct OwnReport {
     report.delivered = UInt64(reports.reduce(0) { $0 + $1.edge.deliveredTotal })
     report.publishRate = publishRate
     report.deliverRate = deliverRate
+    report.mqttClients = UInt64(clamping: plan.edge.mqttCensus.clients)
+    report.retained = UInt64(shards.reduce(0) { $0 + ($1.isServing ? $1.retainedValues : 0) })
     report.behind = UInt64(reports.reduce(0) { $0 + $1.edge.behind })
     report.latencies = LatencyTable(reports.map(\.latencies))
     report.why = why

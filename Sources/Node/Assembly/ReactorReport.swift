@@ -45,6 +45,8 @@ struct ReportRequest: Sendable {
     case news
     /// What this node tells the others.
     case own
+    /// What MQTT clients hear of the node.
+    case system
   }
 
   var number: UInt64

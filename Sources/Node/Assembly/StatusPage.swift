@@ -22,7 +22,7 @@ struct StatusPage {
     var json = JSONWriter()
     let shards = self.shards
     json.beginObject(into: &buffer)
-    writeCluster(shards, &json, &buffer)
+    writeCluster(situation(of: shards), &json, &buffer)
     json.name("nodes", into: &buffer)
     json.beginArray(into: &buffer)
     for report in reports { writeNode(report, &json, &buffer) }
@@ -58,7 +58,17 @@ struct StatusPage {
     return best.values.sorted { $0.id < $1.id }
   }
 
-  private func writeCluster(_ shards: [NodeReport.Shard], _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
+  /// How the cluster is, and why it is not better.
+  struct Situation {
+    var state = ""
+    var why: [String] = []
+    var leaderless = 0
+    var short = 0
+  }
+
+  var situation: Situation { situation(of: shards) }
+
+  private func situation(of shards: [NodeReport.Shard]) -> Situation {
     var why = reports.flatMap(\.why)
     // Edges come and go; only who has clients there misses one. Nor is a broker missed whose replicas others hold by now.
     let holders = Set(shards.flatMap { $0.situation?.voters ?? [] })
@@ -76,6 +86,10 @@ struct StatusPage {
     if !plan.isBorn { why.append(plan.board.birthStatus) }
     let refusing = shards.count { $0.leads && $0.isRefusing } + leaderless + missing
     let state = !plan.isBorn || refusing == plan.shardCount ? "unavailable" : why.isEmpty ? "healthy" : "degraded"
+    return Situation(state: state, why: why, leaderless: leaderless + missing, short: short)
+  }
+
+  private func writeCluster(_ situation: Situation, _ json: inout JSONWriter, _ buffer: inout ByteBuffer) {
     json.name("cluster", into: &buffer)
     json.beginObject(into: &buffer)
     if plan.isBorn {
@@ -84,13 +98,13 @@ struct StatusPage {
       json.name("id", into: &buffer)
       json.null(into: &buffer)
     }
-    json.member("state", state, into: &buffer)
+    json.member("state", situation.state, into: &buffer)
     json.member("shards", plan.isBorn ? plan.shardCount : 0, into: &buffer)
     json.member("replicas", plan.replicas, into: &buffer)
     json.member("durability", plan.configuration.durability.rawValue, into: &buffer)
     json.name("why", into: &buffer)
     json.beginArray(into: &buffer)
-    for reason in why { json.string(reason, into: &buffer) }
+    for reason in situation.why { json.string(reason, into: &buffer) }
     json.endArray(into: &buffer)
     json.endObject(into: &buffer)
   }
@@ -133,7 +147,7 @@ struct StatusPage {
     json.endObject(into: &buffer)
   }
 
-  private func sum(_ value: (NodeReport) -> UInt64) -> UInt64 { reports.reduce(0) { $0 &+ value($1) } }
+  func sum(_ value: (NodeReport) -> UInt64) -> UInt64 { reports.reduce(0) { $0 &+ value($1) } }
 }
 
 /// What this node has heard of the others, for its status.

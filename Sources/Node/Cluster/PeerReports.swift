@@ -100,6 +100,9 @@ struct NodeReport: Sendable {
   var latencies = LatencyTable()
   /// What its clock said when it told this; older nodes do not tell.
   var clock: WallTime?
+  var mqttClients: UInt64 = 0
+  /// Current values in the shards that it leads.
+  var retained: UInt64 = 0
 
   /// Whether nothing but numbers changed, which can wait for the next second.
   func tellsTheSame(as other: NodeReport) -> Bool {
@@ -128,7 +131,11 @@ struct NodeReport: Sendable {
     }
     buffer.append(littleEndian: behind)
     latencies.encode(into: &buffer)
-    if let clock { buffer.append(littleEndian: UInt64(bitPattern: clock.milliseconds)) }
+    if let clock {
+      buffer.append(littleEndian: UInt64(bitPattern: clock.milliseconds))
+      buffer.append(littleEndian: mqttClients)
+      buffer.append(littleEndian: retained)
+    }
     buffer.store(littleEndian: UInt32(buffer.count - start), at: start)
   }
 
@@ -189,6 +196,10 @@ struct ReportReader {
     let end = start + Int(length)
     guard place == end || (place < end && readLater(into: &report)), place <= end else { return nil }
     if end - place >= 8 { report.clock = number(8).map { WallTime(milliseconds: Int64(bitPattern: $0)) } }
+    if end - place >= 16, let clients = number(8), let retained = number(8) {
+      report.mqttClients = clients
+      report.retained = retained
+    }
     place = end
     return (report, .milliseconds(Int(age)))
   }

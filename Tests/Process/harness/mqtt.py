@@ -36,11 +36,12 @@ class Client:
         kind, code, _ = self.acks.get(timeout=PATIENCE)
         assert kind == "connect" and code == 0, (kind, code)
 
-    def subscribe(self, filter, qos=1, cursor=None):
+    def subscribe(self, filter, qos=1, cursor=None, positions=False):
         properties = None
-        if cursor:
+        wishes = ([("tidings-cursor", cursor)] if cursor else []) + ([("tidings-position", "1")] if positions else [])
+        if wishes:
             properties = Properties(PacketTypes.SUBSCRIBE)
-            properties.UserProperty = [("tidings-cursor", cursor)]
+            properties.UserProperty = wishes
         if properties:
             self.paho.subscribe(filter, options=paho.SubscribeOptions(qos=qos), properties=properties)
         else:
