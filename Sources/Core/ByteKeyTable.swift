@@ -160,7 +160,22 @@ public struct ByteKeyTable<Value> {
     }
     entries.removeLast()
     if wastedKeyBytes > 4096, wastedKeyBytes > keys.count / 2 { compactKeys() }
+    if entries.capacity > Self.smallCapacity, entries.count * 8 < entries.capacity { shrink() }
     return removed.value
+  }
+
+  /// Up to here memory is not given back.
+  private static var smallCapacity: Int { 1024 }
+
+  /// Few are left of many: what they were is not held for ever.
+  private mutating func shrink() {
+    var kept: [Entry] = []
+    kept.reserveCapacity(entries.count * 2)
+    kept += entries
+    entries = kept
+    var wanted = 16
+    while wanted < entries.count * 2 { wanted *= 2 }
+    rehash(places: wanted)
   }
 
   /// Empties a place and moves later entries of the same run back, so that no tombstones are needed.

@@ -67,7 +67,7 @@ public struct FilterTrie {
         nodes[Int(node)].values.remove(at: at)
       }
       wildcards -= 1
-      prune(node, path)
+      if wildcards == 0 { forgetNodes() } else { prune(node, path) }
       return true
     }
   }
@@ -86,7 +86,11 @@ public struct FilterTrie {
       nodes[node].rest.removeAll { $0 == value }
       wildcards -= before - nodes[node].values.count - nodes[node].rest.count
     }
-    guard wildcards == 0 else { return }
+    if wildcards == 0 { forgetNodes() }
+  }
+
+  /// There is no wildcard any more: what many of them took is not held for ever.
+  private mutating func forgetNodes() {
     nodes = [Node()]
     free = []
     children = ByteKeyTable<UInt32>()

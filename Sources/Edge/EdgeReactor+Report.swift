@@ -1,7 +1,7 @@
 public import Core
 internal import Feeds
 internal import HTTP
-internal import MQTT
+public import MQTT
 internal import Reactor
 internal import SSE
 internal import WebSocket
@@ -28,6 +28,8 @@ public struct EdgeReport: Sendable {
   /// Of MQTT clients that are connected.
   public var mqttSubscriptions = 0
   public var mqtt = MQTTTraffic()
+  /// What MQTT clients were refused, or did wrong.
+  public var mqttProtocol = MQTTChannelCounters()
   public var mqttLoad = MQTTLoad()
 
   public init() {}
@@ -65,6 +67,7 @@ extension EdgeReactor {
     }
     report.latencies = latencies
     report.mqtt = mqttTotals
+    report.mqttProtocol = mqttOutput.counters
     report.mqttLoad = system.load
     for transport in Transport.allCases { report.delivered[transport.rawValue] += counters.catchUpEvents[transport.rawValue] }
     report.bytesSent = fanout.counters.bytes

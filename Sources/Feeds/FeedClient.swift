@@ -72,6 +72,8 @@ public struct FeedClient {
       return
     }
     wants[filter] = nil
+    // Few are left of many: what they were is not held for ever.
+    if wants.capacity > FeedClient.smallCapacity, wants.count * 8 < wants.capacity { wants = wants.filter { _ in true } }
     if want.liveFrom != nil { liveCount -= 1 }
     if let index = additions.firstIndex(of: filter) {
       additions.remove(at: index)
@@ -79,6 +81,9 @@ public struct FeedClient {
       removals.append((filter, want.liveFrom))
     }
   }
+
+  /// Up to so many filters memory is not given back.
+  private static let smallCapacity = 1024
 
   /// One change names no more filters than this; what is left over is the next change.
   public static let filtersPerChange = 1000

@@ -27,6 +27,9 @@ public struct ReplicaStatus: Sendable, Equatable {
   public var retainedValues: Int
   public var keys: Int
   public var consumers: Int
+  /// MQTT sessions that are kept, and those of them whose clients are connected.
+  public var sessions: Int
+  public var connectedSessions: Int
   public var feeds: Int
   /// Who is present, as the leader knows; one on two topics counts twice.
   public var members: Int

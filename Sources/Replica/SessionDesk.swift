@@ -34,7 +34,6 @@ struct SessionDesk {
 
   private var holders: [SessionOwner: Holder] = [:]
   private var handedOut: [UInt64: Instant] = [:]
-  private var lookAt = 0
   /// What was proposed is decided on when this is committed: until then nothing is proposed again.
   var proposedUpTo = Offset.zero
 
@@ -73,12 +72,6 @@ struct SessionDesk {
     // Owners without sessions are not waited for, and forgotten in their time.
     if holders.count > 1024 { holders = holders.filter { now - $0.value.heard < SessionLimits.silence } }
     return silent.sorted { ($0.high, $0.low) < ($1.high, $1.low) }
-  }
-
-  mutating func due(of sessions: SessionTable, at time: WallTime) -> [SessionClaim] {
-    let found = sessions.due(at: time, from: lookAt, looking: SessionDesk.lookedAt, atMost: SessionDesk.changesAtOnce)
-    lookAt = found.next
-    return found.claims
   }
 
   /// Whether a will that is due is to be handed out now.

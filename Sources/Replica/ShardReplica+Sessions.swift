@@ -59,7 +59,7 @@ extension ShardReplica {
     openWaiting(into: &output)
     guard committed >= sessionDesk.proposedUpTo, state.sessions.count > 0, appendRefusal == nil else { return }
     var changes = sessionDesk.silent(of: state.sessions.owners.keys, at: clock).map { SessionChange.lose($0) }
-    changes += sessionDesk.due(of: state.sessions, at: wall).map { SessionChange.settle($0) }
+    changes += state.dueSessions(at: wall, looking: SessionDesk.lookedAt, atMost: SessionDesk.changesAtOnce).map { SessionChange.settle($0) }
     guard !changes.isEmpty else { return }
     for change in changes {
       if gathered.isFull { appendGathered(wall: wall, into: &output) }

@@ -51,12 +51,13 @@ public struct KeptSession: Hashable, Sendable {
     return !goesOn && !isOver(at: time)
   }
 
-  /// Whether there is something to be done about it at this time: the will first, since a session's end brings it about.
-  func isDue(at time: WallTime) -> Bool {
-    if owner != nil { return false }
-    if let willDue { return time >= willDue }
-    return isOver(at: time)
+  /// When there is something to be done about it, its will first, since a session's end brings that about; nil if there never is.
+  var due: WallTime? {
+    if owner != nil { return nil }
+    return willDue ?? (expiry == .max ? nil : left.adding(seconds: expiry))
   }
+
+  func isDue(at time: WallTime) -> Bool { due.map { time >= $0 } ?? false }
 }
 
 extension WallTime {

@@ -16,6 +16,15 @@ public struct SessionTable {
   public private(set) var dueWills: [DueWill] = []
   private var lastWill: UInt64 = 0
   private var bytes = 0
+  /// Nothing is due before this; it may be too early, never too late. Follows from the sessions, and is not kept with them.
+  private var nothingDueBefore = WallTime(milliseconds: .max)
+  private var sweep = Sweep()
+
+  /// A look at every session in turn, a part of them at a time.
+  private struct Sweep {
+    var at = 0
+    var earliest = WallTime(milliseconds: .max)
+  }
 
   public struct DueWill: Hashable, Sendable {
     public var number: UInt64
@@ -168,18 +177,32 @@ public struct SessionTable {
     dueWills.append(DueWill(number: lastWill, record: will.record))
   }
 
-  /// What is due at this time among some sessions, and where to look next.
-  public func due(at time: WallTime, from start: Int, looking limit: Int, atMost most: Int) -> (claims: [SessionClaim], next: Int) {
+  /// What is due at this time, as far as a look at some sessions shows. Looks at none while nothing is.
+  public mutating func due(at time: WallTime, looking limit: Int, atMost most: Int) -> [SessionClaim] {
+    guard time >= nothingDueBefore else { return [] }
     var claims: [SessionClaim] = []
-    var index = start < byClient.count ? start : 0
-    let end = min(index + limit, byClient.count)
-    while index < end, claims.count < most {
-      if byClient[at: index].isDue(at: time) {
-        claims.append(SessionClaim(client: byClient.withKey(at: index) { Bytes(copying: $0) }, epoch: byClient[at: index].epoch))
+    let end = min(sweep.at + limit, byClient.count)
+    while sweep.at < end, claims.count < most {
+      if let due = byClient[at: sweep.at].due {
+        sweep.earliest = min(sweep.earliest, due)
+        if time >= due {
+          let client = byClient.withKey(at: sweep.at) { Bytes(copying: $0) }
+          claims.append(SessionClaim(client: client, epoch: byClient[at: sweep.at].epoch))
+        }
       }
-      index += 1
+      sweep.at += 1
     }
-    return (claims, index < byClient.count ? index : 0)
+    guard sweep.at >= byClient.count else { return claims }
+    nothingDueBefore = sweep.earliest
+    sweep = Sweep()
+    return claims
+  }
+
+  private mutating func note(_ session: KeptSession) {
+    guard let due = session.due else { return }
+    nothingDueBefore = min(nothingDueBefore, due)
+    // One that the sweep has passed already.
+    sweep.earliest = min(sweep.earliest, due)
   }
 
   // The table ------------------------------------------------------------------------------------------
@@ -189,6 +212,7 @@ public struct SessionTable {
   private mutating func insert(_ client: Bytes, _ session: KeptSession) {
     client.withUnsafeBytes { _ = byClient.insert($0, default: session) }
     bytes += session.size + client.count
+    note(session)
     if let owner = session.owner { owners[owner, default: 0] += 1 }
   }
 
@@ -200,6 +224,7 @@ public struct SessionTable {
       if let owner = session.owner { owners[owner, default: 0] += 1 }
     }
     byClient[at: index] = session
+    note(session)
   }
 
   private mutating func remove(_ index: Int) {
@@ -208,6 +233,8 @@ public struct SessionTable {
     bytes -= session.size + client.count
     if let owner = session.owner { release(owner) }
     client.withUnsafeBytes { _ = byClient.remove($0) }
+    // The last one is here now, where a sweep may have passed.
+    if index < byClient.count { note(byClient[at: index]) }
   }
 
   private mutating func release(_ owner: SessionOwner) {

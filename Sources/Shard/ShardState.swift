@@ -1,4 +1,5 @@
 public import Core
+public import Feeds
 
 /// The state machine that a shard's committed log drives; the same on every replica that applied the same log.
 ///
@@ -80,6 +81,11 @@ public struct ShardState {
         before: first, from: sweepAt, limit: ShardCommand.topicsForgottenAtOnce, newest: &forgottenUpTo)
       return .done
     }
+  }
+
+  /// Sessions about which there is something to be done at this time.
+  public mutating func dueSessions(at time: WallTime, looking limit: Int, atMost most: Int) -> [SessionClaim] {
+    sessions.due(at: time, looking: limit, atMost: most)
   }
 
   /// Whether messages after `offset` on a topic without a head may have existed: its head was forgotten.

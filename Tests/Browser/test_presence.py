@@ -46,3 +46,20 @@ class PresenceTests(BrowserTestCase):
                 until(lambda: self.ids(node) == [], 20, "its leaving")
                 page.run("room.close()")
                 page.until('client.status.state === "closed"')
+
+    def test_left_page(self):
+        """A page that was left, and that the browser keeps to show again, is not there meanwhile; shown again it has missed nothing"""
+        with Node() as node:
+            page = self.browser.open(node.url + BARE)
+            page.run(JOIN % ("websocket", "here") + 'window.got = []; client.subscribe("news/1", (event) => got.push(event.data));')
+            page.until('room.members.has("page") && client.status.state === "connected"')
+            page.run('dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }))')
+            until(lambda: self.ids(node) == [], what="its being gone")
+            node.publish("news/1", "missed")
+            page.run('dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))')
+            page.until('got.includes("missed") && room.members.has("page")')
+            self.assertEqual(self.ids(node), ["page"])
+            # One that is closed for good needs nothing done, and nothing is.
+            page.run('dispatchEvent(new PageTransitionEvent("pagehide", { persisted: false }))')
+            node.publish("news/1", "after")
+            page.until('got.includes("after")')

@@ -86,4 +86,17 @@ struct ByteKeyTableTests {
       #expect(table.index(of: key, scope: 0) == nil)
     }
   }
+
+  @Test("A table of which little is left finds what is left, and grows again")
+  func shrinks() {
+    var table = ByteKeyTable<Int>()
+    func key<R>(_ number: Int, _ body: (UnsafeRawBufferPointer) -> R) -> R { Bytes("key \(number)").withUnsafeBytes(body) }
+    for round in 0..<3 {
+      for number in 0..<5000 { key(number) { _ = table.insert($0, default: number + round) } }
+      for number in 0..<5000 where number % 700 != round { key(number) { _ = table.remove($0) } }
+      for number in 0..<5000 { #expect(key(number) { table[$0] } == (number % 700 == round ? number + round : nil)) }
+      for number in 0..<5000 { key(number) { _ = table.remove($0) } }
+      #expect(table.isEmpty)
+    }
+  }
 }

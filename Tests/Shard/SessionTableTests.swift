@@ -42,7 +42,7 @@ import Testing
 
     /// What a leader would find to do now, done.
     mutating func sweep() throws -> Int {
-      let due = state.sessions.due(at: log.time, from: 0, looking: .max / 2, atMost: 1000).claims
+      let due = state.sessions.due(at: log.time, looking: .max / 2, atMost: 1000)
       for claim in due { _ = try change(.settle(claim)) }
       return due.count
     }

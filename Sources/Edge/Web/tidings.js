@@ -240,6 +240,7 @@ class Client {
   #changed = false;
   #failures = 0;
   #wake = null; // ends the wait between two attempts
+  #isAway = false; // the page was left
   #lesser = { index: 0, until: 0, settling: SETTLING.first };
   #published = new Map(); // what awaits its answer on the socket, by reference
   #counter = 0;
@@ -249,6 +250,15 @@ class Client {
     this.options = options;
     this.transports = options.transports ?? TRANSPORTS;
     globalThis.addEventListener?.("online", () => this.#wake?.());
+    // A page that was left may be kept, to be shown again: nobody reads on it meanwhile, and nobody is there.
+    globalThis.addEventListener?.("pagehide", ({ persisted }) => {
+      this.#isAway = persisted;
+      if (persisted) this.#stream?.end("away");
+    });
+    globalThis.addEventListener?.("pageshow", ({ persisted }) => {
+      this.#isAway = false;
+      if (persisted) this.#wake?.();
+    });
   }
 
   /**
@@ -391,7 +401,10 @@ class Client {
       this.#failures = stream.opened ? 0 : this.#failures + 1;
       const wait = stream.delay ?? error?.delay ?? backoff(this.#failures);
       this.#tell({ state: "waiting", transport: undefined, retryIn: Math.round(wait), error });
-      await new Promise((resolve) => setTimeout((this.#wake = resolve), wait));
+      await new Promise((resolve) => {
+        this.#wake = resolve;
+        if (!this.#isAway) setTimeout(resolve, wait);
+      });
     }
     this.#running = false;
     this.#tell({ state: "closed", transport: undefined, retryIn: undefined });

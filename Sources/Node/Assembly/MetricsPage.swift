@@ -3,6 +3,7 @@ internal import Edge
 internal import Feeds
 internal import Gossip
 internal import Links
+internal import MQTT
 internal import Reactor
 internal import Replica
 internal import Wire
@@ -21,6 +22,7 @@ struct MetricsPage {
     traffic(&writer)
     latency(&writer)
     readers(&writer)
+    mqtt(&writer)
     shards(&writer)
     loops(&writer)
     cluster(&writer)
@@ -79,6 +81,25 @@ struct MetricsPage {
     writer.write(.gauge("tidings_filters", "Filters held at shards."), sum { $0.edge.filters })
   }
 
+  private func mqtt(_ writer: inout MetricsWriter) {
+    for reason in MQTTReasonCode.allCases where reason.isFailure {
+      let count = sum { $0.edge.mqttProtocol[reason] }
+      if count > 0 {
+        let code = "0x" + String(reason.rawValue, radix: 16)
+        writer.write(.counter("tidings_mqtt_refusals_total", "What MQTT clients were refused, by the reason code of MQTT 5.0."), count, ["reason": code])
+      }
+    }
+    writer.write(.counter("tidings_mqtt_violations_total", "MQTT connections closed because the client broke the protocol."), sum { $0.edge.mqttProtocol.violations })
+    writer.write(.counter("tidings_mqtt_strangers_total", "MQTT connections closed because what came first was no CONNECT."), sum { $0.edge.mqttProtocol.strangers })
+    writer.write(.counter("tidings_mqtt_connect_timeouts_total", "MQTT connections closed because no CONNECT came."), sum { $0.edge.mqttProtocol.connectTimeouts })
+    writer.write(
+      .counter("tidings_mqtt_unknown_acknowledgements_total", "Acknowledgements of what was never sent, or was done."),
+      sum { $0.edge.mqttProtocol.unknownAcknowledgements })
+    writer.write(
+      .counter("tidings_mqtt_too_large_total", "Packets that were not sent because their client takes none so large."),
+      sum { $0.edge.mqttProtocol.deliveriesTooLarge + $0.edge.mqttProtocol.answersTooLarge })
+  }
+
   private func shards(_ writer: inout MetricsWriter) {
     let all = reports.flatMap(\.shards).sorted { $0.shard < $1.shard }
     func each(_ metric: Metric, _ value: (ReplicaStatus) -> Int) {
@@ -91,6 +112,8 @@ struct MetricsPage {
     each(.gauge("tidings_shard_topics", "Topics of the shard.")) { $0.topics }
     each(.gauge("tidings_shard_retained_values", "Topics with a current value.")) { $0.retainedValues }
     each(.gauge("tidings_shard_consumers", "Durable consumers stored in the shard.")) { $0.consumers }
+    each(.gauge("tidings_shard_sessions", "MQTT sessions kept in the shard.")) { $0.sessions }
+    each(.gauge("tidings_shard_sessions_connected", "Those of them whose clients are connected.")) { $0.connectedSessions }
     each(.gauge("tidings_presence_members", "Members present on the topics of a shard, where its leader is.")) { $0.members }
     each(.gauge("tidings_shard_healthy", "1 while the shard accepts publishes.")) { $0.condition == .ok ? 1 : 0 }
     each(.gauge("tidings_shard_leads", "1 where the shard's leader is.")) { $0.isServing ? 1 : 0 }
