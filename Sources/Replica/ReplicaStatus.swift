@@ -27,6 +27,9 @@ public struct ReplicaStatus: Sendable, Equatable {
   public var retainedValues: Int
   public var keys: Int
   public var consumers: Int
+  /// Groups that have a place here, and who shares in them, as the leader knows.
+  public var groups: Int
+  public var groupMembers: Int
   public var feeds: Int
   /// Who is present, as the leader knows; one on two topics counts twice.
   public var members: Int

@@ -9,7 +9,8 @@ extension ShardReplica {
     ReplicaStatus(
       shard: settings.shard, condition: condition, isServing: isServing, raft: group.status, first: log.first, committed: committed, bytes: log.retainedBytes,
       pendingBytes: pendingBytes, topics: state.topics.count, retainedValues: state.topics.retainedCount,
-      keys: state.keys.count, consumers: state.consumers.count, feeds: feeds.count, members: presence.memberCount, waitingReads: desk.waitingCount,
+      keys: state.keys.count, consumers: state.consumers.count, groups: state.groups.count, groupMembers: groups.members,
+      feeds: feeds.count, members: presence.memberCount, waitingReads: desk.waitingCount,
       counters: counters)
   }
 

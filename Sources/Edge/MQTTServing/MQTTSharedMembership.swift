@@ -1,0 +1,56 @@
+internal import Core
+internal import MQTT
+
+/// One session's shared subscription, and on what terms it has its share.
+struct MQTTSharedMembership {
+  /// As the client wrote it, `$share/` and all.
+  let filter: Bytes
+  let group: SharedGroup
+  var wish: MQTTSubscription
+  var identifier: UInt32?
+
+  /// How a message of the group goes to this client: each subscription brings its own, whatever else the client follows.
+  func delivery(of record: RecordView, token: UInt64) -> MQTTDelivery {
+    var delivery = MQTTDelivery(min(wish.qos, MQTTRecordProperties.qos(of: record)), token: token)
+    if wish.retainAsPublished, record.flags.contains(.retain) || record.flags.contains(.clear) { delivery.isRetained = true }
+    if let identifier { delivery.subscriptionIdentifiers = [identifier] }
+    return delivery
+  }
+}
+
+/// What a session has of groups.
+struct MQTTShares {
+  struct Holding {
+    let group: SharedGroup
+    let message: SharedGroup.Message
+    let qos: MQTTQoS
+  }
+
+  private(set) var memberships: [MQTTSharedMembership] = []
+  /// Sent to the client and not acknowledged, by the token of the delivery.
+  private var holdings: [UInt64: Holding] = [:]
+
+  var isEmpty: Bool { memberships.isEmpty && holdings.isEmpty }
+
+  subscript(group: SharedGroup) -> MQTTSharedMembership? { memberships.first { $0.group === group } }
+
+  mutating func hold(_ membership: MQTTSharedMembership) {
+    memberships.removeAll { $0.group === membership.group }
+    memberships.append(membership)
+  }
+
+  mutating func leave(_ filter: Bytes) -> MQTTSharedMembership? {
+    memberships.firstIndex { $0.filter == filter }.map { memberships.remove(at: $0) }
+  }
+
+  mutating func leave(_ group: SharedGroup) { memberships.removeAll { $0.group === group } }
+
+  mutating func sent(_ holding: Holding, token: UInt64) { holdings[token] = holding }
+  mutating func settle(_ token: UInt64) -> Holding? { holdings.isEmpty ? nil : holdings.removeValue(forKey: token) }
+
+  /// Everything, the oldest last: put back one after another in front, it stands in its order again.
+  mutating func takeAll() -> (memberships: [MQTTSharedMembership], holdings: [Holding]) {
+    defer { self = MQTTShares() }
+    return (memberships, holdings.sorted { $0.key > $1.key }.map(\.value))
+  }
+}
