@@ -20,7 +20,10 @@ extension ShardReplica {
     case .leave(let opening, let forGood):
       if let index = groups.index(of: request.group) {
         _ = groups[index].dispatch.leave(request.edge, opening: opening)
-        if forGood { return groups[index].leaving.append(asker) }
+        if forGood {
+          groups[index].leaving.append(asker)
+          return settleLeaving(index, into: &output)
+        }
       } else if forGood, state.groups[request.group] != nil {
         // Who else is in it is told soon, if this leader is new.
         return groups[groups.entry(request.group)].leaving.append(asker)
@@ -121,15 +124,17 @@ extension ShardReplica {
           gathered.add(.acknowledgeGroup(group, ranges), askedBy: askers)
         }
       }
-      guard !groups[index].leaving.isEmpty, hasSettled, !gathered.isFull else { continue }
-      if groups[index].dispatch.members > 0 {
-        answerLeaving(index, into: &output)
-      } else {
-        // Whatever is acknowledged from here on is of a group that is no more.
-        gathered.add(.closeGroup(group), askedBy: groups[index].leaving + groups[index].acknowledging)
-        groups.remove(group)
-      }
+      if !groups[index].leaving.isEmpty { settleLeaving(index, into: &output) }
     }
+  }
+
+  /// Ends a group that the last one has left for good, as soon as it is known that nobody else is there.
+  private mutating func settleLeaving(_ index: Int, into output: inout ReplicaOutput) {
+    if groups[index].dispatch.members > 0 { return answerLeaving(index, into: &output) }
+    guard hasSettled, appendRefusal == nil, !gathered.isFull else { return }
+    // Whatever is acknowledged from here on is of a group that is no more.
+    gathered.add(.closeGroup(groups[index].group), askedBy: groups[index].leaving + groups[index].acknowledging)
+    groups.remove(groups[index].group)
   }
 
   /// Somebody is there again.

@@ -102,7 +102,7 @@ class Sharing(MQTTTest):
         self.assertEqual(([each.payload for each in mine], {each.dup for each in mine}), (held, {False}))
 
     def test_gone_qos2(self):
-        """QoS 2: what was sent to a client whose session is over is sent to no other [MQTT-4.8.2-4] [MQTT-4.8.2-5]"""
+        """QoS 2: what was sent to a client whose session is over is sent to no other [MQTT-4.8.2-5]"""
         first, second = self.client("had", receive_maximum=2), self.client("has not")
         first.subscribe(("$share/q2/q2", 2))
         writer = self.client("q2")
@@ -136,7 +136,7 @@ class Sharing(MQTTTest):
                 second.nothing_else()
 
     def test_in_flight_after_unsubscribe(self):
-        """What was sent before UNSUBSCRIBE is acknowledged after it, and is nobody else's [MQTT-3.10.4-3]"""
+        """What was sent before UNSUBSCRIBE is acknowledged after it, and is nobody else's"""
         first, second = self.client("leaves"), self.client("stays")
         first.subscribe(("$share/u/u", 1))
         writer = self.client("u")

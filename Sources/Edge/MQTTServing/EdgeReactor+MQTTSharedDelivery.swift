@@ -43,11 +43,17 @@ extension EdgeReactor {
       for _ in group.members.indices {
         group.next = group.next + 1 < group.members.count ? group.next + 1 : 0
         guard let connection = connections[group.members[group.next]], connection.isMQTT, case .mqtt(let session) = connection.role,
-          let membership = session.shares[group], !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow
+          let membership = session.shares[group]
         else { continue }
+        guard !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow else {
+          session.shares.isAwaited = true
+          continue
+        }
         let delivery = membership.delivery(of: record, token: session.nextToken())
         switch send(delivery, record, group.lanes[message.lane].shard, session, connection) {
-        case .windowFull, .notConnected: continue
+        case .windowFull, .notConnected:
+          session.shares.isAwaited = true
+          continue
         // A client that does not take packets so large counts as having it ([MQTT-3.1.2-25]).
         case .tooLarge: group.lanes[message.lane].acknowledged.append(message.offset)
         case .sent where delivery.qos == .atMostOnce: group.lanes[message.lane].acknowledged.append(message.offset)

@@ -23,10 +23,10 @@ extension EdgeReactor {
 
   /// False if there was no such subscription. What the client was sent it acknowledges yet.
   func unshare(_ filter: Bytes, _ connection: Connection, _ session: MQTTSession) -> Bool {
-    guard let membership = session.shares.leave(filter) else { return false }
-    leave(membership.group, connection, forGood: true)
+    guard let group = session.shares.leave(filter) else { return false }
+    leave(group, connection, forGood: true)
     // A SUBSCRIBE may have waited for just this.
-    for index in session.pendingSubscribes.indices { session.pendingSubscribes[index].groups.removeAll { $0 === membership.group } }
+    for index in session.pendingSubscribes.indices { session.pendingSubscribes[index].groups.removeAll { $0 === group } }
     answerSubscribes(connection.reader?.legs ?? session.legs, connection, session)
     return true
   }
@@ -44,8 +44,8 @@ extension EdgeReactor {
   /// nobody else's any more ([MQTT-4.8.2-5]).
   func leaveShares(_ connection: Connection, _ session: MQTTSession) {
     guard !session.shares.isEmpty else { return }
-    let (memberships, holdings) = session.shares.takeAll()
-    for membership in memberships { leave(membership.group, connection, forGood: false) }
+    let (groups, holdings) = session.shares.takeAll()
+    for group in groups { leave(group, connection, forGood: false) }
     for holding in holdings {
       if holding.qos == .exactlyOnce { finish(holding) } else { holding.group.takeBack(holding.message) }
       sharing.stir(holding.group)
@@ -56,7 +56,6 @@ extension EdgeReactor {
 
   /// The client has the message: nobody else is to have it.
   func settleShare(_ token: UInt64, _ session: MQTTSession) {
-    guard !session.shares.isEmpty else { return }
     if let holding = session.shares.settle(token) { finish(holding) }
     goOnSharing(session)
   }
@@ -69,9 +68,11 @@ extension EdgeReactor {
 
   /// The client takes more again.
   func goOnSharing(_ session: MQTTSession) {
-    for membership in session.shares.memberships where !membership.group.queue.isEmpty || membership.group.isStuck {
-      membership.group.isStuck = false
-      sharing.stir(membership.group)
+    guard session.shares.isAwaited else { return }
+    session.shares.isAwaited = false
+    for group in session.shares.groups where !group.queue.isEmpty || group.isStuck {
+      group.isStuck = false
+      sharing.stir(group)
     }
   }
 
@@ -105,7 +106,11 @@ extension EdgeReactor {
     case .acknowledge(let offsets):
       // Nobody led for long: it is said again until somebody hears it.
       if refusal != nil { group.lanes[lane].acknowledged += offsets }
-    case .leave, .release: break
+    case .release(_, let offsets):
+      if refusal != nil, question.opening == group.lanes[lane].opening { group.lanes[lane].released += offsets }
+    case .leave:
+      // It is told again that nobody is here, unless somebody is.
+      if refusal != nil, question.opening == group.lanes[lane].opening, group.members.isEmpty { group.lanes[lane].told = (1, 0) }
     }
     if refusal == nil { sharing.stir(group) }
   }
@@ -142,12 +147,13 @@ extension EdgeReactor {
   func flushShares() {
     for group in sharing.takeStirred() {
       give(group)
-      for lane in group.lanes.indices { tell(group, lane) }
+      let credit = group.isStuck ? nil : credit(of: group)
+      for lane in group.lanes.indices { tell(group, lane, credit ?? min(group.lanes[lane].held.count, GroupLimits.credit)) }
       if group.isOver { sharing.drop(group) }
     }
   }
 
-  private func tell(_ group: SharedGroup, _ lane: Int) {
+  private func tell(_ group: SharedGroup, _ lane: Int, _ credit: Int) {
     if group.lanes[lane].opening == 0 { group.lanes[lane].opening = generator.next() | 1 }
     let opening = group.lanes[lane].opening
     func ask(_ operation: GroupRequest.Operation) {
@@ -158,7 +164,6 @@ extension EdgeReactor {
     group.lanes[lane].acknowledged.removeAll()
     let members = min(group.members.count, GroupLimits.members)
     if members > 0, !group.lanes[lane].isRefused {
-      let credit = group.isStuck ? min(group.lanes[lane].held.count, GroupLimits.credit) : self.credit(of: group)
       if group.lanes[lane].told != (members, credit) {
         group.lanes[lane].told = (members, credit)
         let holding = group.lanes[lane].held.sorted().prefix(GroupLimits.offsets)
@@ -196,7 +201,7 @@ extension EdgeReactor {
         group.lanes[lane].told = (0, 0)
         sharing.stir(group)
       }
-      if group.lanes.contains(where: { !$0.acknowledged.isEmpty }) || group.isOver { sharing.stir(group) }
+      if group.members.isEmpty || group.lanes.contains(where: \.hasToTell) { sharing.stir(group) }
       guard !group.queue.isEmpty else {
         group.idleRounds = 0
         continue

@@ -26,31 +26,34 @@ struct MQTTShares {
     let qos: MQTTQoS
   }
 
-  private(set) var memberships: [MQTTSharedMembership] = []
+  private var byGroup: [ObjectIdentifier: MQTTSharedMembership] = [:]
   /// Sent to the client and not acknowledged, by the token of the delivery.
   private var holdings: [UInt64: Holding] = [:]
 
-  var isEmpty: Bool { memberships.isEmpty && holdings.isEmpty }
+  /// Some group passed the client by, since it took nothing: it is to hear when that is over.
+  var isAwaited = false
 
-  subscript(group: SharedGroup) -> MQTTSharedMembership? { memberships.first { $0.group === group } }
+  var isEmpty: Bool { byGroup.isEmpty && holdings.isEmpty }
+  var groups: [SharedGroup] { byGroup.values.map(\.group) }
 
-  mutating func hold(_ membership: MQTTSharedMembership) {
-    memberships.removeAll { $0.group === membership.group }
-    memberships.append(membership)
+  subscript(group: SharedGroup) -> MQTTSharedMembership? { byGroup[ObjectIdentifier(group)] }
+
+  mutating func hold(_ membership: MQTTSharedMembership) { byGroup[ObjectIdentifier(membership.group)] = membership }
+
+  mutating func leave(_ filter: Bytes) -> SharedGroup? {
+    guard let (key, membership) = byGroup.first(where: { $0.value.filter == filter }) else { return nil }
+    byGroup[key] = nil
+    return membership.group
   }
 
-  mutating func leave(_ filter: Bytes) -> MQTTSharedMembership? {
-    memberships.firstIndex { $0.filter == filter }.map { memberships.remove(at: $0) }
-  }
-
-  mutating func leave(_ group: SharedGroup) { memberships.removeAll { $0.group === group } }
+  mutating func leave(_ group: SharedGroup) { byGroup[ObjectIdentifier(group)] = nil }
 
   mutating func sent(_ holding: Holding, token: UInt64) { holdings[token] = holding }
   mutating func settle(_ token: UInt64) -> Holding? { holdings.isEmpty ? nil : holdings.removeValue(forKey: token) }
 
   /// Everything, the oldest last: put back one after another in front, it stands in its order again.
-  mutating func takeAll() -> (memberships: [MQTTSharedMembership], holdings: [Holding]) {
+  mutating func takeAll() -> (groups: [SharedGroup], holdings: [Holding]) {
     defer { self = MQTTShares() }
-    return (memberships, holdings.sorted { $0.key > $1.key }.map(\.value))
+    return (groups, holdings.sorted { $0.key > $1.key }.map(\.value))
   }
 }

@@ -35,6 +35,7 @@ final class SharedGroup {
     /// Questions that are not answered.
     var underway = 0
 
+    var hasToTell: Bool { !acknowledged.isEmpty || !released.isEmpty }
     var isIdle: Bool { told.members == 0 && held.isEmpty && acknowledged.isEmpty && released.isEmpty && underway == 0 }
   }
 
