@@ -20,6 +20,8 @@ struct GroupDesk {
     var acknowledging: [CommandAsker] = []
     /// Who has left for good: answered when it is known whether anybody is left.
     var leaving: [CommandAsker] = []
+
+    var isVoid: Bool { !hasBegun && dispatch.holders.isEmpty && dispatch.acknowledged.isEmpty && acknowledging.isEmpty && leaving.isEmpty }
   }
 
   /// A page read for a group.

@@ -5,7 +5,7 @@ internal import Shard
 
 /// Groups: their places through the log, who has what from the leader's memory.
 extension ShardReplica {
-  mutating func group(_ request: GroupRequest, into output: inout ReplicaOutput) {
+  mutating func group(_ request: GroupRequest, wall: WallTime, into output: inout ReplicaOutput) {
     var asker = CommandAsker(edge: request.edge, ticket: request.ticket, kind: .group)
     guard isServing else { return answer(asker, consensusRefusal ?? .electing, into: &output) }
     switch request.operation {
@@ -16,7 +16,7 @@ extension ShardReplica {
       answerLeaving(index, into: &output)
       if isKnown { return answer(asker, nil, into: &output) }
       asker.kind = .join(request.group)
-      gatherGroup(.openGroup(request.group), asker, into: &output)
+      gatherGroup(.openGroup(request.group), asker, wall: wall, into: &output)
     case .leave(let opening, let forGood):
       if let index = groups.index(of: request.group) {
         _ = groups[index].dispatch.leave(request.edge, opening: opening)
@@ -45,10 +45,11 @@ extension ShardReplica {
     output.replies.append(AddressedReply(edge: asker.edge, reply: .group(GroupReply(shard: settings.shard, .answer(asker.ticket, refusal)))))
   }
 
-  private mutating func gatherGroup(_ command: ShardCommand, _ asker: CommandAsker, into output: inout ReplicaOutput) {
+  private mutating func gatherGroup(_ command: ShardCommand, _ asker: CommandAsker, wall: WallTime, into output: inout ReplicaOutput) {
+    if gathered.isFull { appendGathered(wall: wall, into: &output) }
     if let refusal = appendRefusal {
       _ = answerGroup(asker, .refused(refusal), into: &output)
-    } else if gathered.isFull || pendingBytes > settings.maximumPendingBytes {
+    } else if pendingBytes > settings.maximumPendingBytes {
       _ = answerGroup(asker, .refused(.overloaded), into: &output)
     } else {
       gathered.add(command, asker)
@@ -64,6 +65,8 @@ extension ShardReplica {
         if !groups[index].hasBegun { groups[index].begin(after: place.cursor) }
       } else {
         groups[index].dispatch.forget(asker.edge)
+        // Nothing is kept of a group for which there was no room.
+        if groups[index].isVoid { groups.remove(name) }
       }
     }
     answer(asker, refusal, into: &output)

@@ -107,7 +107,7 @@ public struct ShardReplica: ~Copyable {
     case .consumer(let request): consumer(request, wall: wall, into: &output)
     case .presence(let request): presence(request, into: &output)
     case .session(let request): session(request, wall: wall, into: &output)
-    case .group(let request): group(request, into: &output)
+    case .group(let request): group(request, wall: wall, into: &output)
     }
     settle(into: &output)
   }

@@ -183,6 +183,22 @@ extension Harness {
     #expect(harness.takeGiven().map(\.payload) == ["new"])
   }
 
+  @Test("A group for which there is no room is refused, and nothing is kept of it")
+  func noRoom() throws {
+    let harness = try Harness { $0.presenceSettling = .zero }
+    for number in 0..<GroupLimits.perShard + 3 {
+      let name = GroupName(name: Bytes("\(number)"), filter: Harness.group.filter)
+      let membership = GroupMembership(opening: 1, members: 1, credit: 1)
+      harness.receive(.group(GroupRequest(edge: EdgeID(1), ticket: Ticket(UInt64(number + 1)), group: name, operation: .join(membership))))
+      if number % 500 == 0 { harness.rest() }
+    }
+    harness.rest()
+    for number in 0..<GroupLimits.perShard + 3 {
+      #expect(harness.answer(Ticket(UInt64(number + 1))) == .some(number < GroupLimits.perShard ? nil : .overloaded))
+    }
+    #expect(harness.replica.status.groups == GroupLimits.perShard && harness.replica.status.groupMembers == GroupLimits.perShard)
+  }
+
   @Test("Whom nobody comes back to is forgotten after its time; a group with members is not")
   func idles() throws {
     for isMember in [true, false] {

@@ -49,8 +49,12 @@ extension EdgeReactor {
           session.shares.isAwaited = true
           continue
         }
-        let delivery = membership.delivery(of: record, token: session.nextToken())
-        switch send(delivery, record, group.lanes[message.lane].shard, session, connection) {
+        let shard = group.lanes[message.lane].shard
+        var delivery = membership.delivery(of: record)
+        // Of QoS 2 it stays this client's, and is found again with its session ([MQTT-4.8.2-4]).
+        let isFound = delivery.qos == .exactlyOnce
+        delivery.token = isFound ? MQTTToken.make(shard, message.offset, isCurrent: false, isShared: true) : session.nextToken()
+        switch send(delivery, record, shard, session, connection) {
         case .windowFull, .notConnected:
           session.shares.isAwaited = true
           continue

@@ -11,7 +11,7 @@ extension EdgeReactor {
     guard MQTTSharedFilter.isShared(wish.filter) else { return nil }
     guard let shared = MQTTSharedFilter(wish.filter), let filter = shared.followed else { return (.topicFilterInvalid, nil) }
     guard filter.bytes.withUnsafeBytes({ settings.permissions.allows(.follow, $0) }) else { return (.notAuthorized, nil) }
-    guard shared.group.count <= GroupLimits.nameBytes else { return (.quotaExceeded, nil) }
+    guard shared.group.count <= GroupLimits.nameBytes, hasRoom(for: wish.filter, session) else { return (.quotaExceeded, nil) }
     // Kept for as long as somebody is in the group: it does not hold the packet that it came in.
     let name = GroupName(name: shared.group.withUnsafeBytes { Bytes(copying: $0) }, filter: filter)
     let group = sharing.group(name, among: settings.shardCount)
@@ -25,6 +25,7 @@ extension EdgeReactor {
   func unshare(_ filter: Bytes, _ connection: Connection, _ session: MQTTSession) -> Bool {
     guard let group = session.shares.leave(filter) else { return false }
     leave(group, connection, forGood: true)
+    changeSubscriptions(connection, session)
     // A SUBSCRIBE may have waited for just this.
     for index in session.pendingSubscribes.indices { session.pendingSubscribes[index].groups.removeAll { $0 === group } }
     answerSubscribes(connection.reader?.legs ?? session.legs, connection, session)
@@ -40,8 +41,8 @@ extension EdgeReactor {
     sharing.stir(group)
   }
 
-  /// The connection is gone, and the session with it: others have what it did not acknowledge. What was sent with QoS 2 is
-  /// nobody else's any more ([MQTT-4.8.2-5]).
+  /// The connection is gone: others have what it did not acknowledge, whether its session is kept or not. What was sent with QoS 2
+  /// is nobody else's any more: a session that is kept has it, and with one that is not it is over ([MQTT-4.8.2-5]).
   func leaveShares(_ connection: Connection, _ session: MQTTSession) {
     guard !session.shares.isEmpty else { return }
     let (groups, holdings) = session.shares.takeAll()

@@ -38,7 +38,7 @@ extension EdgeReactor {
         codes.append(.notAuthorized)
         continue
       }
-      guard hasRoom(for: filter, session) else {
+      guard hasRoom(for: filter.bytes, session) else {
         codes.append(.quotaExceeded)
         continue
       }

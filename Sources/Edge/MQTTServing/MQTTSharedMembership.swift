@@ -10,8 +10,8 @@ struct MQTTSharedMembership {
   var identifier: UInt32?
 
   /// How a message of the group goes to this client: each subscription brings its own, whatever else the client follows.
-  func delivery(of record: RecordView, token: UInt64) -> MQTTDelivery {
-    var delivery = MQTTDelivery(min(wish.qos, MQTTRecordProperties.qos(of: record)), token: token)
+  func delivery(of record: RecordView) -> MQTTDelivery {
+    var delivery = MQTTDelivery(min(wish.qos, MQTTRecordProperties.qos(of: record)))
     if wish.retainAsPublished, record.flags.contains(.retain) || record.flags.contains(.clear) { delivery.isRetained = true }
     if let identifier { delivery.subscriptionIdentifiers = [identifier] }
     return delivery
@@ -33,6 +33,8 @@ struct MQTTShares {
   /// Some group passed the client by, since it took nothing: it is to hear when that is over.
   var isAwaited = false
 
+  var count: Int { byGroup.count }
+  var filterBytes: Int { byGroup.values.reduce(0) { $0 + $1.filter.count } }
   var isEmpty: Bool { byGroup.isEmpty && holdings.isEmpty }
   var groups: [SharedGroup] { byGroup.values.map(\.group) }
 

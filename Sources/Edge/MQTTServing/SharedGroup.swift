@@ -103,7 +103,7 @@ final class SharedGroups {
   }
 
   /// Tickets of these questions, apart from all others.
-  static let tickets: UInt64 = 1 << 40
+  static let tickets: UInt64 = 1 << 39
   /// Rounds of care after which what nobody took is given back.
   static let patience = 2
 
