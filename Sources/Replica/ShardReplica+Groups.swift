@@ -58,9 +58,14 @@ extension ShardReplica {
 
   /// What a command came to. False if a group's edge did not ask for it.
   mutating func answerGroup(_ asker: CommandAsker, _ outcome: CommandOutcome, into output: inout ReplicaOutput) -> Bool {
-    if case .consumer = asker.kind { return false }
+    let joined: GroupName?
+    switch asker.kind {
+    case .consumer, .session: return false
+    case .group: joined = nil
+    case .join(let name): joined = name
+    }
     let refusal: Refusal? = if case .refused(let why) = outcome { why } else { nil }
-    if case .join(let name) = asker.kind, let index = groups.index(of: name) {
+    if let name = joined, let index = groups.index(of: name) {
       if let place = state.groups[name], refusal == nil {
         if !groups[index].hasBegun { groups[index].begin(after: place.cursor) }
       } else {

@@ -119,6 +119,44 @@ class Sharing(MQTTTest):
         self.of(second.receive(), payload=b"4")
         second.nothing_else()
 
+    def test_kept(self):
+        """A session that is kept finishes what it had of QoS 2, leaves to others what it had of QoS 1, and is in its groups again [MQTT-4.8.2-4]"""
+        for qos in (1, 2):
+            with self.subTest(qos=qos):
+                name, topic = f"kept {qos}", f"kept/{qos}"
+                kept = dict(clean=False, session_expiry=60, receive_maximum=2)
+                first, second = self.client(name, **kept), self.client("stays")
+                first.subscribe((f"$share/kept/{topic}", qos))
+                writer = self.client("keeps")
+                for number in range(3):
+                    writer.publish(topic, str(number), qos)
+                self.assertEqual([first.message().payload for _ in range(2)], [b"0", b"1"])
+                second.subscribe((f"$share/kept/{topic}", qos))
+                first.close()
+                (mine,) = self.until_heard(1 if qos == 2 else 3, second)
+                self.assertEqual(sorted(each.payload for each in mine), [b"2"] if qos == 2 else [b"0", b"1", b"2"])
+                again = self.client(name, **kept)
+                self.assertTrue(again.welcome.present)
+                if qos == 2:
+                    for number in range(2):
+                        self.of(again.receive(), payload=b"%d" % number, qos=2, dup=True)
+                again.nothing_else()
+                self.assertEqual(self.heard(second), [[]])
+                count, heard = 0, []
+                while not heard and count < 500:
+                    writer.publish(topic, f"later {count}", qos)
+                    count, (heard, _) = count + 1, self.heard(again, second)
+                self.assertTrue(heard, "the session that came back has no share")
+                while self.heard(again, second) != [[], []]:
+                    pass
+                self.assertEqual(again.unsubscribe(f"$share/kept/{topic}"), [0])
+                again.close()
+                last = self.client(name, **kept)
+                self.assertTrue(last.welcome.present)
+                writer.publish(topic, "not its own", qos)
+                self.of(second.receive(), payload=b"not its own")
+                last.nothing_else()
+
     def test_refused(self):
         """What a client answers with an error is sent to no other [MQTT-4.8.2-6]"""
         for qos, kind in ((1, PUBACK), (2, PUBREC)):

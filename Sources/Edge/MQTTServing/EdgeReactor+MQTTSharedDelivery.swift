@@ -45,7 +45,9 @@ extension EdgeReactor {
         guard let connection = connections[group.members[group.next]], connection.isMQTT, case .mqtt(let session) = connection.role,
           let membership = session.shares[group]
         else { continue }
-        guard !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow else {
+        // Nothing comes before SUBACK.
+        let isWaiting = session.pendingSubscribes.contains { $0.filters.contains(membership.filter) }
+        guard !isWaiting, !connection.isBlocked, connection.output.pendingBytes < RequestLimits.catchUpWindow else {
           session.shares.isAwaited = true
           continue
         }

@@ -159,6 +159,7 @@ extension EdgeReactor {
       changeSubscriptions(connection, session)
       speak(connection, session) { $0.subscribed(first.ticket, first.codes, at: now, into: &$1) }
       if !connection.isMQTT { return }
+      goOnSharing(session)
     }
   }
 }
