@@ -11,11 +11,13 @@ extension EdgeReactor {
     // Where a session's last holder died, what is lost by the way may have been delivered.
     if delivery.qos == .atMostOnce, !isCurrent, let keeping = session.keeping, keeping.isDurable, record.time <= keeping.quietUntil { return true }
     if delivery.qos != .atMostOnce { delivery.token = MQTTToken.make(shard, record.offset, isCurrent: isCurrent) }
-    return send(delivery, record, shard, session, connection) != .windowFull
+    return send(delivery, record, shard, session, connection, tellsPosition: !isCurrent && session.wantsPosition(of: record)) != .windowFull
   }
 
   /// Sends it, if the client takes it now.
-  func send(_ delivery: MQTTDelivery, _ record: RecordView, _ shard: ShardID, _ session: MQTTSession, _ connection: Connection) -> MQTTDeliveryOutcome {
+  func send(
+    _ delivery: MQTTDelivery, _ record: RecordView, _ shard: ShardID, _ session: MQTTSession, _ connection: Connection, tellsPosition: Bool = false
+  ) -> MQTTDeliveryOutcome {
     if let keeping = session.keeping, keeping.isDurable, keeping.heldBytes >= RequestLimits.catchUpWindow { return .windowFull }
     if delivery.qos != .atMostOnce {
       guard session.channel.window > 0 else { return .windowFull }
@@ -24,7 +26,7 @@ extension EdgeReactor {
       noteMove(connection, session)
     }
     let slot: Int
-    if !isCurrent, let reader = connection.reader, session.wantsPosition(of: record) {
+    if tellsPosition, let reader = connection.reader {
       slot = 2
       renderWithPosition(record, shard, reader)
     } else {
