@@ -186,6 +186,7 @@ extension EdgeReactor {
     }
     if connection.audience != nil { resumeMember(connection) }
     if connection.reader != nil { makePumpable(connection) }
+    if case .mqtt(let session) = connection.role { goOnSharing(session) }
     resumeReading(connection)
   }
 

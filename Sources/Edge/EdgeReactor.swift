@@ -38,6 +38,7 @@ public final class EdgeReactor {
 
   let fanout: Fanout
   let presence: PresenceDesk
+  let sharing = SharedGroups()
   let inflater = Inflater()
   /// For whatever is put together before its length must be told; never kept across calls.
   var scratch = ByteBuffer(capacity: 4096)
@@ -176,6 +177,8 @@ public final class EdgeReactor {
       receive(reply)
     case .sessionNotice(let notice):
       receive(notice)
+    case .group(let reply):
+      receive(reply)
     }
   }
 
@@ -183,6 +186,7 @@ public final class EdgeReactor {
   public func flushRequests() {
     takeSharedAnswers()
     pumpReaders()
+    flushShares()
     saveSessions()
     for index in batches.indices {
       if let batch = batches[index] {
@@ -201,7 +205,8 @@ public final class EdgeReactor {
 
   /// Whether a turn's end has more to ask of the shards: readers that were woken by what the shards answered.
   public var hasRequests: Bool {
-    !pumpable.isEmpty || !sharedAnswers.isEmpty || !fanout.woken.isEmpty || !sessionHouse.owing.isEmpty || presence.isStirred || fanout.feeds.contains(where: \.wantsCatchUp)
+    !pumpable.isEmpty || sharing.isStirred || !sharedAnswers.isEmpty || !fanout.woken.isEmpty || !sessionHouse.owing.isEmpty || presence.isStirred
+      || fanout.feeds.contains(where: \.wantsCatchUp)
   }
 
   /// Numbers questions of connections; what comes back with an older number is not waited for any more.

@@ -15,6 +15,7 @@ public enum ShardReply: Sendable {
   case sessionNotice(SessionNotice)
   /// The feed, and every filter in it, is no more: it is to be opened anew, where the refusal says.
   case feedEnded(ShardID, Refusal)
+  case group(GroupReply)
 
   /// Which shard it is from.
   public var shard: ShardID {
@@ -29,6 +30,7 @@ public enum ShardReply: Sendable {
     case .presencePush(let push): push.shard
     case .session(let reply): reply.shard
     case .sessionNotice(let notice): notice.shard
+    case .group(let reply): reply.shard
     }
   }
 }

@@ -13,6 +13,7 @@ extension ShardRequest {
     case .consumer(let request): return .consumer(ConsumerReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
     case .presence(let request): return .presence(PresenceReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
     case .session(let request): return .session(SessionReply(shard: shard, ticket: request.ticket, result: .failure(refusal)))
+    case .group(let request): return .group(GroupReply(shard: shard, .answer(request.ticket, refusal)))
     }
   }
 }

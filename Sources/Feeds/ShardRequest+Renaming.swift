@@ -25,6 +25,9 @@ extension ShardRequest {
     case .session(var request):
       request.edge = edge
       return .session(request)
+    case .group(var request):
+      request.edge = edge
+      return .group(request)
     }
   }
 
@@ -38,6 +41,7 @@ extension ShardRequest {
     case .consumer(let request): request.edge
     case .presence(let request): request.edge
     case .session(let request): request.edge
+    case .group(let request): request.edge
     }
   }
 }

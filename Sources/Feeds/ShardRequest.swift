@@ -21,6 +21,7 @@ public enum ShardRequest: Sendable {
   case consumer(ConsumerRequest)
   case presence(PresenceRequest)
   case session(SessionRequest)
+  case group(GroupRequest)
 }
 
 /// Unstamped records that one edge gathered for one shard in one turn of its loop.

@@ -36,6 +36,9 @@ struct CommandAsker {
   enum Kind {
     case consumer
     case session
+    case group
+    /// Of that group: it has a place once this is committed.
+    case join(GroupName)
   }
 
   var edge: EdgeID

@@ -25,8 +25,13 @@ struct GatheredCommands {
     switch command {
     case .openConsumer(let name, _, _), .deleteConsumer(let name): foldable[name] = nil
     case .acknowledge(let name, _, _): foldable[name] = commands.count - 1
-    case .forgetTopics, .session: break
+    case .forgetTopics, .session, .openGroup, .acknowledgeGroup, .closeGroup: break
     }
+  }
+
+  mutating func add(_ command: ShardCommand, askedBy those: [CommandAsker]) {
+    add(command, nil)
+    askers[askers.count - 1] = those
   }
 
   /// True when the acknowledgement went into one that was there already.

@@ -56,6 +56,10 @@ public struct ReplicaSettings: Sendable {
   /// A leader has been told by then who is present. Where there is no other node to tell it, at once.
   public var presenceSettling = TimeSpan.seconds(5)
 
+  /// By then a leader has been told which messages of groups are out at which edges; with no other node to lead before it, at
+  /// once (`presenceSettling`).
+  public var groupSettling = TimeSpan.seconds(2)
+
   /// A replica that lost something asks to be repaired this often.
   public var repairAskEvery = TimeSpan.seconds(1)
 

@@ -30,6 +30,9 @@ public struct ReplicaStatus: Sendable, Equatable {
   /// MQTT sessions that are kept, and those of them whose clients are connected.
   public var sessions: Int
   public var connectedSessions: Int
+  /// Groups that have a place here, and who shares in them, as the leader knows.
+  public var groups: Int
+  public var groupMembers: Int
   public var feeds: Int
   /// Who is present, as the leader knows; one on two topics counts twice.
   public var members: Int

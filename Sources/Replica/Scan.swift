@@ -8,6 +8,8 @@ struct Scan {
   /// hold a large stretch in memory.
   private static let sparsePart = 8
 
+  /// Set when the page is not an edge's but for a group, by the number of the read.
+  var group: (name: GroupName, number: UInt64)?
   let edge: EdgeID
   let ticket: Ticket
   var filters: FilterSet

@@ -80,7 +80,7 @@ extension ShardReplica {
           case .done: .success(.done)
           case .refused(let refusal): .failure(refusal)
           }
-        for asker in askers { answer(asker, result, into: &output) }
+        for asker in askers where !answerGroup(asker, outcome, into: &output) { answer(asker, result, into: &output) }
         if case .session(_, ended: let claim?, of: let holder?) = outcome { tell(holder, of: claim, into: &output) }
       }
     }
@@ -92,6 +92,7 @@ extension ShardReplica {
       switch asker.kind {
       case .consumer: .consumer(ConsumerReply(shard: shard, ticket: asker.ticket, result: result.map(\.consumers)))
       case .session: .session(SessionReply(shard: shard, ticket: asker.ticket, result: result.map(\.session)))
+      case .group, .join: preconditionFailure("a group's edge is answered by answerGroup")
       }
     output.replies.append(AddressedReply(edge: asker.edge, reply: reply))
   }
@@ -103,7 +104,9 @@ extension ShardReplica {
       counters.refused += UInt64(results.count)
       answer(edge, results.map { PublishResult(ticket: $0.ticket, outcome: .refused(refusal)) })
     case .commands(let askers):
-      for asker in askers.joined() { answer(asker, .failure(refusal), into: &output) }
+      for asker in askers.joined() where !answerGroup(asker, .refused(refusal), into: &output) {
+        answer(asker, .failure(refusal), into: &output)
+      }
     case .lookUp(let lookUp):
       answer(lookUp.asker, .failure(refusal), into: &output)
     }

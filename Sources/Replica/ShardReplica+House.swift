@@ -31,6 +31,7 @@ extension ShardReplica {
       if isServing {
         forgetTopics(wall: wall, into: &output)
         stirIfIdle(wall: wall, into: &output)
+        keepGroups(wall: wall)
       }
     }
     if isClosing { goOnClosing(at: now, into: &output) }

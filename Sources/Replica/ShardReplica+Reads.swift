@@ -147,13 +147,14 @@ extension ShardReplica {
   }
 
   /// Goes as far as memory allows: to the answer, or to the next read.
-  private mutating func go(_ waiting: ReadDesk.Waiting, wall: WallTime, into output: inout ReplicaOutput) {
+  mutating func go(_ waiting: ReadDesk.Waiting, wall: WallTime, into output: inout ReplicaOutput) {
     guard mayRead else { return refuse(waiting, readRefusal, into: &output) }
     switch waiting {
     case .scan(var scan):
       switch advance(&scan, wall: wall) {
       case .read(let plan): wait(.scan(scan), for: plan, into: &output)
-      case .done: answer(scan, into: &output)
+      case .done:
+        if scan.group != nil { takeGroupPage(scan) } else { answer(scan, into: &output) }
       case .refused(let refusal): refuse(.scan(scan), refusal, into: &output)
       }
     case .time(var scan):
@@ -207,8 +208,9 @@ extension ShardReplica {
     }
   }
 
-  private func refuse(_ waiting: ReadDesk.Waiting, _ refusal: Refusal, into output: inout ReplicaOutput) {
+  private mutating func refuse(_ waiting: ReadDesk.Waiting, _ refusal: Refusal, into output: inout ReplicaOutput) {
     switch waiting {
+    case .scan(let scan) where scan.group != nil: _ = groups.stopReading(scan)
     case .scan(let scan), .time(let scan):
       let reply = ReadReply(shard: settings.shard, ticket: scan.ticket, result: .failure(refusal))
       output.replies.append(AddressedReply(edge: scan.edge, reply: .read(reply)))

@@ -30,6 +30,7 @@ extension ShardReplica {
     stamped = max(stamped, group.lastTime)
     presence.begin(group.term, at: clock)
     sessionDesk = SessionDesk()
+    groups.begin(at: clock)
     output.facts.append(.leads(term: group.term))
   }
 
@@ -38,6 +39,7 @@ extension ShardReplica {
     guard isServing else { return }
     isServing = false
     presence.end()
+    endGroups(into: &output)
     gate.reset()
     let waiting = gathered.take()
     refuse(.commands(waiting.askers), readRefusal, into: &output)

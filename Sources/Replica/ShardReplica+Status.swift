@@ -10,6 +10,7 @@ extension ShardReplica {
       shard: settings.shard, condition: condition, isServing: isServing, raft: group.status, first: log.first, committed: committed, bytes: log.retainedBytes,
       pendingBytes: pendingBytes, topics: state.topics.count, retainedValues: state.topics.retainedCount,
       keys: state.keys.count, consumers: state.consumers.count, sessions: state.sessions.count, connectedSessions: state.sessions.connectedCount,
+      groups: state.groups.count, groupMembers: groups.members,
       feeds: feeds.count, members: presence.memberCount, waitingReads: desk.waitingCount,
       counters: counters)
   }

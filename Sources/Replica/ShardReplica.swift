@@ -38,6 +38,7 @@ public struct ShardReplica: ~Copyable {
   var gathered = GatheredCommands()
   var presence: PresenceTable
   var sessionDesk = SessionDesk()
+  var groups = GroupDesk()
   var snapshots: SnapshotWork
   var lastTrimAt: Instant
   /// Topics older than this were swept from the state since opening.
@@ -106,6 +107,7 @@ public struct ShardReplica: ~Copyable {
     case .consumer(let request): consumer(request, wall: wall, into: &output)
     case .presence(let request): presence(request, into: &output)
     case .session(let request): session(request, wall: wall, into: &output)
+    case .group(let request): group(request, wall: wall, into: &output)
     }
     settle(into: &output)
   }
@@ -119,6 +121,7 @@ public struct ShardReplica: ~Copyable {
       group.persisted(upTo: lastAppended, generation: group.generation, at: now, into: &consensus)
       settle(into: &output)
     }
+    pumpGroups(wall: wall, into: &output)
   }
 
   /// The disk has done a batch, syncs included.
@@ -148,6 +151,7 @@ public struct ShardReplica: ~Copyable {
     feeds.pushProgress(settings.shard, upTo: committed, into: &output)
     tickPresence(into: &output)
     tickSessions(wall: wall, into: &output)
+    tickGroups(into: &output)
     keepHouse(at: now, wall: wall, into: &output)
     settle(into: &output)
   }
@@ -156,6 +160,7 @@ public struct ShardReplica: ~Copyable {
   public mutating func forget(_ edge: EdgeID) {
     feeds.remove(edge)
     presence.forget(edge, at: clock)
+    groups.forget(edge)
   }
 
   private mutating func changeInterest(_ change: InterestChange, into output: inout ReplicaOutput) {

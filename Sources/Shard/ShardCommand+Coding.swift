@@ -14,6 +14,9 @@ extension ShardCommand {
     case deleteConsumer = 3
     case forgetTopics = 4
     case session = 5
+    case openGroup = 16
+    case acknowledgeGroup = 17
+    case closeGroup = 18
   }
 
   /// Appends the body of one entry that carries `commands`.
@@ -46,6 +49,16 @@ extension ShardCommand {
     case .session(let change):
       buffer.append(Kind.session.rawValue)
       buffer.append(sized: change)
+    case .openGroup(let group):
+      buffer.append(Kind.openGroup.rawValue)
+      buffer.append(group: group)
+    case .acknowledgeGroup(let group, let ranges):
+      buffer.append(Kind.acknowledgeGroup.rawValue)
+      buffer.append(group: group)
+      buffer.append(stretches: ranges)
+    case .closeGroup(let group):
+      buffer.append(Kind.closeGroup.rawValue)
+      buffer.append(group: group)
     }
   }
 
@@ -85,6 +98,12 @@ extension ShardCommand {
       return .forgetTopics(before: Offset(try reader.u64()))
     case .session:
       return .session(try reader.sessionChange())
+    case .openGroup:
+      return .openGroup(try reader.group())
+    case .acknowledgeGroup:
+      return .acknowledgeGroup(try reader.group(), try reader.stretches())
+    case .closeGroup:
+      return .closeGroup(try reader.group())
     }
   }
 }

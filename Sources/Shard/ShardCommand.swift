@@ -12,6 +12,11 @@ public enum ShardCommand: Sendable, Hashable {
   /// forgotten, a part of them per command.
   case forgetTopics(before: Offset)
   case session(SessionChange)
+  /// Makes the group, behind this entry, if it is not there.
+  case openGroup(GroupName)
+  /// What of the group's messages is done; `ranges` in order.
+  case acknowledgeGroup(GroupName, [OffsetRange])
+  case closeGroup(GroupName)
 
   /// How many topics one `forgetTopics` looks at: some 2 ms.
   public static let topicsForgottenAtOnce = 50_000

@@ -13,6 +13,7 @@ public struct ShardState {
   public internal(set) var keys = IdempotencyKeys()
   public internal(set) var consumers = ConsumerTable()
   public internal(set) var sessions = SessionTable()
+  public internal(set) var groups = GroupTable()
   /// The newest entry applied.
   public internal(set) var applied = Offset.zero
   /// That entry's time; no later one is earlier.
@@ -79,6 +80,13 @@ public struct ShardState {
     case .forgetTopics(let first):
       sweepAt = topics.forget(
         before: first, from: sweepAt, limit: ShardCommand.topicsForgottenAtOnce, newest: &forgottenUpTo)
+      return .done
+    case .openGroup(let group):
+      return groups.open(group, at: applied.next, time)
+    case .acknowledgeGroup(let group, let ranges):
+      return groups.acknowledge(group, ranges, time)
+    case .closeGroup(let group):
+      groups.close(group)
       return .done
     }
   }

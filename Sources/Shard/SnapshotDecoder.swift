@@ -98,6 +98,11 @@ public struct SnapshotDecoder: ~Copyable {
       var wills: [SessionTable.DueWill] = []
       for _ in 0..<(try reader.u32()) { wills.append(SessionTable.DueWill(number: try reader.u64(), record: try reader.long())) }
       state.sessions.restore(wills: wills, newest: newest)
+    case .group:
+      let place = GroupPlace(
+        group: try reader.group(), cursor: try reader.groupOffset(), done: try reader.stretches(), created: try reader.time(),
+        updated: try reader.time())
+      guard state.groups.restore(place) else { throw ShardStateError.malformedSnapshot("a group twice, or with a place that cannot be") }
     case .end:
       let topics = try reader.u64()
       let keys = try reader.u64()

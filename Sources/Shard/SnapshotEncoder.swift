@@ -10,14 +10,19 @@ public struct SnapshotEncoder {
     case keys(Int?)
     case consumers
     case sessions(Int)
+    case groups(Int)
     case done
   }
 
   private let state: ShardState
+  private let groups: [GroupPlace]
   private var section = Section.beginning
   private var keysWritten: UInt64 = 0
 
-  public init(_ state: ShardState) { self.state = state }
+  public init(_ state: ShardState) {
+    self.state = state
+    groups = state.groups.all
+  }
 
   /// The newest entry that the snapshot contains.
   public var applied: Offset { state.applied }
@@ -62,8 +67,7 @@ public struct SnapshotEncoder {
       case .sessions(let index):
         guard index < state.sessions.count else {
           writeWills(into: &buffer)
-          writeEnd(into: &buffer)
-          section = .done
+          section = .groups(0)
           continue
         }
         SnapshotEncoder.item(.session, into: &buffer) { buffer in
@@ -72,6 +76,14 @@ public struct SnapshotEncoder {
           buffer.append(session)
         }
         section = .sessions(index + 1)
+      case .groups(let index):
+        guard index < groups.count else {
+          writeEnd(into: &buffer)
+          section = .done
+          continue
+        }
+        writeGroup(groups[index], into: &buffer)
+        section = .groups(index + 1)
       case .done:
         return true
       }
@@ -120,6 +132,16 @@ public struct SnapshotEncoder {
         buffer.append(littleEndian: will.number)
         buffer.append(long: will.record)
       }
+    }
+  }
+
+  private func writeGroup(_ place: GroupPlace, into buffer: inout ByteBuffer) {
+    SnapshotEncoder.item(.group, into: &buffer) { buffer in
+      buffer.append(group: place.group)
+      buffer.append(littleEndian: place.cursor.value)
+      buffer.append(stretches: place.done)
+      buffer.append(littleEndian: place.created.milliseconds)
+      buffer.append(littleEndian: place.updated.milliseconds)
     }
   }
 

@@ -10,6 +10,7 @@ internal import Core
 /// session    client, u64 epoch, identity, nonce, number, u8 flags, u32 expiry, owner, i64 left, will, parts    not in every snapshot
 /// wills      u64 newest, u64 sessions, u32 count, then u64 number and the record each                          with any session or will
 /// plain      u64 known after, u32 count, then u64 first, u64 last each          not in every snapshot
+/// group      name, filter, u64 cursor, u16 count, then u64 first, u64 last each; i64 created, i64 updated
 /// end        u64 topics, u64 keys, u64 consumers
 /// ```
 enum SnapshotFormat {
@@ -27,5 +28,6 @@ enum SnapshotFormat {
     case plain = 6
     case session = 7
     case wills = 8
+    case group = 16
   }
 }

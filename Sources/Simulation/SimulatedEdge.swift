@@ -252,7 +252,7 @@ extension SimulatedCluster {
       guard let index = state.consumers.firstIndex(where: { $0.ticket == reply.ticket }) else { return }
       let asked = state.consumers.remove(at: index)
       try consumers[asked.consumer].take(reply.result)
-    case .history, .presence, .presencePush, .session, .sessionNotice: break
+    case .history, .presence, .presencePush, .session, .sessionNotice, .group: break
     }
   }
 

@@ -78,11 +78,14 @@ extension FieldReader<WireRefusal> {
     let count = try count(atMost: limit, size: 3)
     var filters: [Filter] = []
     filters.reserveCapacity(count)
-    for _ in 0..<count {
-      let name = try name()
-      do throws(TopicError) { filters.append(try Filter(name)) } catch { throw .malformedTopic }
-    }
+    for _ in 0..<count { filters.append(try filter()) }
     return filters
+  }
+
+  @_lifetime(self: copy self)
+  mutating func filter() throws(WireRefusal) -> Filter {
+    let name = try name()
+    do throws(TopicError) { return try Filter(name) } catch { throw .malformedTopic }
   }
 
   @_lifetime(self: copy self)

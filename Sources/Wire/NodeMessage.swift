@@ -65,7 +65,7 @@ public enum NodeMessage: Sendable {
     case .replica(_, .repair): .urgent
     case .request(_, let request):
       switch request {
-      case .publish, .interest, .consumer, .session: .live
+      case .publish, .interest, .consumer, .session, .group: .live
       case .presence(let request):
         switch request.operation {
         case .announce: .live
@@ -75,7 +75,7 @@ public enum NodeMessage: Sendable {
       }
     case .reply(_, let reply):
       switch reply {
-      case .published, .interest, .consumer, .push, .feedEnded, .presencePush, .session, .sessionNotice: .live
+      case .published, .interest, .consumer, .push, .feedEnded, .presencePush, .session, .sessionNotice, .group: .live
       // A receipt stands in order among the pushes that it counts.
       case .presence(let reply):
         if case .success(.list) = reply.result { .bulk } else { .live }

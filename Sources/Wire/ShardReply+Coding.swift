@@ -14,6 +14,7 @@ internal import Feeds
 //   9 presencePush
 //   10 session   u64 ticket   u8 1 and a refusal, or u8 0 and an answer: see Session+Coding
 //   11 sessionNotice
+//  48 group      see Group+Coding
 // The shard stands in the frame's header. Pieces are written one behind the other and come out as one.
 
 private enum Part: UInt8 {
@@ -28,6 +29,7 @@ private enum Part: UInt8 {
   case presencePush = 9
   case session = 10
   case sessionNotice = 11
+  case group = 48
 }
 
 private enum Outcome: UInt8 {
@@ -84,6 +86,9 @@ extension ShardReply {
     case .sessionNotice(let notice):
       buffer.append(Part.sessionNotice.rawValue)
       buffer.append(notice)
+    case .group(let reply):
+      buffer.append(Part.group.rawValue)
+      try buffer.append(reply.content)
     }
   }
 }
@@ -174,6 +179,7 @@ extension FieldReader<WireRefusal> {
       let ticket = try ticket()
       return .session(SessionReply(shard: shard, ticket: ticket, result: try boolean() ? .failure(try refusal()) : .success(try sessionAnswer())))
     case .sessionNotice: return .sessionNotice(try sessionNotice(of: shard))
+    case .group: return .group(GroupReply(shard: shard, try groupContent(in: payload)))
     }
   }
 

@@ -9,6 +9,7 @@ internal import Feeds
 //   5 consumer  u64 ticket   u8 operation, its parts
 //   6 presence  u64 ticket   see Presence+Coding
 //   7 session   u64 ticket   see Session+Coding
+//  48 group     u64 ticket   see Group+Coding
 // Filters are u32 count, and of each u16 length and the text. A cursor is u64 cluster, u32 count, and of each place u16 shard
 // and u64 offset.
 
@@ -20,6 +21,7 @@ private enum Part: UInt8 {
   case consumer = 5
   case presence = 6
   case session = 7
+  case group = 48
 }
 
 private enum Start: UInt8 {
@@ -80,6 +82,9 @@ extension ShardRequest {
       buffer.begin(.session, request.edge)
       buffer.append(littleEndian: request.ticket.value)
       try buffer.append(request.operation)
+    case .group(let request):
+      buffer.begin(.group, request.edge)
+      try buffer.append(request)
     }
   }
 }
@@ -176,6 +181,7 @@ extension FieldReader<WireRefusal> {
     case .consumer: return .consumer(ConsumerRequest(edge: edge, ticket: try ticket(), operation: try operation()))
     case .presence: return .presence(PresenceRequest(edge: edge, ticket: try ticket(), operation: try presenceOperation()))
     case .session: return .session(SessionRequest(edge: edge, ticket: try ticket(), operation: try sessionOperation()))
+    case .group: return .group(try groupRequest(of: edge))
     }
   }
 

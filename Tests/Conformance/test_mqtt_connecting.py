@@ -35,7 +35,7 @@ class Connecting(MQTTTest):
         cases = {
             V31: (bytes.fromhex("10 0f 00 06 4d 51 49 73 64 70 03 02 00 3c 00 01 61"), bytes.fromhex("20 02 00 00")),
             V311: (bytes.fromhex("10 0d 00 04 4d 51 54 54 04 02 00 3c 00 01 61"), bytes.fromhex("20 02 00 00")),
-            V5: (bytes.fromhex("10 0e 00 04 4d 51 54 54 05 02 00 3c 00 00 01 61"), bytes.fromhex("20 10 00 00 0d 21 04 00 27 00 11 00 00 22 00 40 2a 00")),
+            V5: (bytes.fromhex("10 0e 00 04 4d 51 54 54 05 02 00 3c 00 00 01 61"), bytes.fromhex("20 0e 00 00 0b 21 04 00 27 00 11 00 00 22 00 40")),
         }
         for version, (said, expected) in cases.items():
             for suffix, size in (("", len(said)), (", byte by byte", 1)):

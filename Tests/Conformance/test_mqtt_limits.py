@@ -22,7 +22,7 @@ class Limits(MQTTTest):
         line = self.line().send(connect("limits", keep_alive=60))
         self.assertEqual(
             line.packet().bytes,
-            connack(receive_maximum=3, maximum_qos=1, maximum_packet_size=1024, topic_alias_maximum=1, shared_available=0, server_keep_alive=1))
+            connack(receive_maximum=3, maximum_qos=1, maximum_packet_size=1024, topic_alias_maximum=1, server_keep_alive=1))
         # One that is short enough is not overruled.
         self.assertNotIn("server_keep_alive", self.client("short", keep_alive=1).welcome.properties)
         self.assertEqual(self.client("none", keep_alive=0).welcome.properties["server_keep_alive"], 1)

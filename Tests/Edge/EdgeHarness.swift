@@ -52,6 +52,13 @@ final class EdgeHarness {
     return client
   }
 
+  func connectMQTT() throws -> TestClient {
+    let client = try TestClient(buffer: nil)
+    clients.append(client)
+    edge.accepted(client.serverEnd, isFromLoopback: true, speaksMQTT: true)
+    return client
+  }
+
   /// Connects, sends, and lets everything settle.
   func connect(sending text: String, buffer: Int? = nil) throws -> TestClient {
     let client = try connect(buffer: buffer)

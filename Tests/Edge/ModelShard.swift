@@ -25,6 +25,9 @@ final class ModelShard {
   /// What goes to the edge, in order.
   private(set) var outbox: [ShardReply] = []
   private(set) var reads = 0
+  /// What was said of groups since it was last asked, for tests that play their leader.
+  private var groupRequests: [GroupRequest] = []
+  var answersGroups = true
 
   init(_ id: ShardID) {
     self.id = id
@@ -61,6 +64,9 @@ final class ModelShard {
     case .session(let request):
       let reply = ShardReply.session(SessionReply(shard: id, ticket: request.ticket, result: sessions.answer(request.operation)))
       if keepsSessionAnswers { keptAnswers.append(reply) } else { outbox.append(reply) }
+    case .group(let request):
+      groupRequests.append(request)
+      if answersGroups { outbox.append(.group(GroupReply(shard: id, .answer(request.ticket, refusal)))) }
     }
   }
 
@@ -68,6 +74,13 @@ final class ModelShard {
     outbox += keptAnswers
     keptAnswers.removeAll()
   }
+
+  func takeGroupRequests() -> [GroupRequest] {
+    defer { groupRequests = [] }
+    return groupRequests
+  }
+
+  func tell(_ content: GroupReply.Content) { outbox.append(.group(GroupReply(shard: id, content))) }
 
   private func answer(_ request: PresenceRequest, at wall: WallTime) {
     let answer: PresenceReply.Answer

@@ -141,6 +141,7 @@ import Testing
     settings.maximumQoS = .atLeastOnce
     settings.topicAliasMaximum = 5
     settings.isRetainAvailable = false
+    settings.isSharedSubscriptionAvailable = false
     settings.sessionExpiryMaximum = 60
     let (scene, _) = meet(.v5, settings) {
       $0.keepAlive = 31

@@ -132,7 +132,7 @@ import Testing
           #expect(page.upTo.value > reader.cursor || page.upTo == page.committed)
           reader.seen += Seen.all(page.pieces).filter { $0.offset > reader.cursor }
           reader.cursor = max(reader.cursor, page.upTo.value)
-        case .history, .interest, .consumer, .presence, .presencePush, .session, .sessionNotice: break
+        case .history, .interest, .consumer, .presence, .presencePush, .session, .sessionNotice, .group: break
         }
       }
       harness.replies = []

@@ -169,6 +169,11 @@ final class GroupHarness {
     return Ticket(lastTicket)
   }
 
+  func receive(_ request: ShardRequest, at member: Member) {
+    member.replica!.receive(request, at: now, wall: wall, into: &member.output)
+    collect(member)
+  }
+
   /// What a member answers to something about who is present.
   func ask(_ operation: PresenceRequest.Operation, from edge: EdgeID = EdgeID(1), at member: Member) -> Result<PresenceReply.Answer, Refusal>? {
     lastTicket += 1

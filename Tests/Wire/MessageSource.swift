@@ -145,6 +145,7 @@ struct MessageSource {
       .acknowledge(name: text(), cursor: cursor(), reset: true), .delete(name: "ü"),
     ]
     for operation in operations { requests.append(.consumer(ConsumerRequest(edge: edge(), ticket: ticket(), operation: operation))) }
+    for operation in groupOperations() { requests.append(.group(GroupRequest(edge: edge(), ticket: ticket(), group: group(), operation: operation))) }
     for operation in presenceOperations() { requests.append(.presence(PresenceRequest(edge: edge(), ticket: ticket(), operation: operation))) }
     for operation in sessionOperations() { requests.append(.session(SessionRequest(edge: edge(), ticket: ticket(), operation: operation))) }
     return requests
@@ -226,7 +227,7 @@ struct MessageSource {
       .push(FeedPush(shard: shard(), pieces: [], upTo: offset())),
       .push(FeedPush(shard: shard(), pieces: [row(2, from: 5), row(1, from: 12)], upTo: Offset(20))),
     ]
-    return replies + presenceReplies() + sessionReplies()
+    return replies + presenceReplies() + sessionReplies() + groupReplies()
   }
 }
 

@@ -42,6 +42,11 @@ struct NodeMessageTests {
     case .reply(_, .consumer(let reply)):
       guard case .success(let consumers) = reply.result else { return "\(message)" }
       return "\(consumers.map { "\($0.name) \($0.filters.map(\.description)) \($0.cursor) \($0.created) \($0.updated)" })"
+    case .request(_, .group(let request)):
+      return "\(request.edge) \(request.ticket) \(request.group.name.array) \(request.group.filter) \(request.operation)"
+    case .reply(let edge, .group(let reply)):
+      guard case .push(let push) = reply.content else { return "\(message)" }
+      return "\(edge) \(push.group.name.array) \(push.group.filter) \(push.opening) \(push.pieces.flatMap(\.array)) \(String(describing: push.gap))"
     default: return "\(message)"
     }
   }
@@ -145,11 +150,19 @@ struct NodeMessageTests {
       edge: EdgeID(1), ticket: Ticket(1), add: [Filter](repeating: filter, count: WireLimits.filters + 1), remove: [])
     let long = ConsumerRequest(edge: EdgeID(1), ticket: Ticket(1), operation: .show(name: String(repeating: "n", count: 129)))
     let read = ReadRequest(edge: EdgeID(1), ticket: Ticket(1), filters: [], start: .last(-1), maximumBytes: 1)
+    let group = GroupName(name: Bytes("g"), filter: filter)
+    func share(_ operation: GroupRequest.Operation, _ group: GroupName) -> NodeMessage {
+      .request(shard, .group(GroupRequest(edge: EdgeID(1), ticket: Ticket(1), group: group, operation: operation)))
+    }
+    let longGroup = GroupName(name: Bytes([UInt8](repeating: 97, count: GroupLimits.nameBytes + 1)), filter: filter)
+    let manyOffsets = [Offset](repeating: Offset(1), count: GroupLimits.offsets + 1)
     let vote = ShardHeartbeat(shard: shard, message: .raft(.timeoutNow(term: 1), session: 1))
     let cases: [(NodeMessage, WireRefusal)] = [
       (.request(shard, .interest(change)), .tooMany), (.request(shard, .consumer(long)), .tooLong),
       (.request(shard, .read(read)), .outOfBounds), (.heartbeats([vote]), .contradiction),
       (.statusAsk(ticket: 1, Bytes([UInt8](repeating: 0, count: WireLimits.status + 1))), .tooLong),
+      (share(.acknowledge([]), longGroup), .tooLong), (share(.acknowledge(manyOffsets), group), .tooMany),
+      (share(.join(GroupMembership(opening: 1, members: 1, credit: GroupLimits.credit + 1)), group), .outOfBounds),
       (.replica(ShardID(WireLimits.shards), .repair(.ask(incident: 1))), .outOfBounds),
     ]
     for (message, refusal) in cases {
@@ -210,6 +223,10 @@ struct NodeMessageTests {
     #expect(decoded(early).failure == .contradiction)
     let back = try encoded(.reply(edge: EdgeID(1), .push(FeedPush(shard: shard, pieces: [source.row(1, from: 6), row], upTo: Offset(9)))))
     #expect(decoded(back).failure == .contradiction)
+    let group = GroupPush(group: GroupName(name: Bytes("g"), filter: try Filter("#")), opening: 1, pieces: [row])
+    var given = try encoded(.reply(edge: EdgeID(1), .group(GroupReply(shard: shard, .push(group)))))
+    given[given.count - 1] ^= 0x40
+    #expect(decoded(given).failure == .damagedRecords)
     let batch = source.batch(2)
     let publish = try encoded(.request(shard, .publish(batch)))
     let first = publish.count - batch.records.count

@@ -115,10 +115,13 @@ extension EdgeReactor {
       publish(request, connection, session)
     case .subscribe(let request): subscribe(request, connection, session)
     case .unsubscribe(let request): unsubscribe(request, connection, session)
-    case .acknowledged:
+    case .acknowledged(let token):
       noteMove(connection, session)
+      settleShare(token, session)
       windowOpens(connection, session)
-    case .received: noteMove(connection, session)
+    case .received(let token):
+      noteMove(connection, session)
+      settleShare(token, session)
     case .release(let identifier): session.keeping?.numbers[identifier] = nil
     case .resend(let token, _, _): session.keeping?.recalls.append(MQTTRecall(token: token, wasSent: true))
     // Told to the shard with the end of the connection, which it comes with.
@@ -155,6 +158,7 @@ extension EdgeReactor {
     if mqttOutput.actions.contains(where: { if case .will = $0 { true } else { false } }) { session.hasWillDue = true }
     mqttOutput.removeAll()
     leave(connection, session)
+    leaveShares(connection, session)
   }
 
   // MARK: Time

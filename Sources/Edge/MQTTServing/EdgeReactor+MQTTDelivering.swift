@@ -8,20 +8,25 @@ extension EdgeReactor {
   /// False, and nothing sent, while the client's window is closed.
   func deliver(_ record: RecordView, _ shard: ShardID, isCurrent: Bool, to session: MQTTSession, _ connection: Connection) -> Bool {
     guard var delivery = session.delivery(of: record, isCurrent: isCurrent) else { return true }
-    if let keeping = session.keeping, keeping.isDurable {
-      // Where a session's last holder died, what is lost by the way may have been delivered.
-      if delivery.qos == .atMostOnce, !isCurrent, record.time <= keeping.quietUntil { return true }
-      if keeping.heldBytes >= RequestLimits.catchUpWindow { return false }
-    }
+    // Where a session's last holder died, what is lost by the way may have been delivered.
+    if delivery.qos == .atMostOnce, !isCurrent, let keeping = session.keeping, keeping.isDurable, record.time <= keeping.quietUntil { return true }
+    if delivery.qos != .atMostOnce { delivery.token = MQTTToken.make(shard, record.offset, isCurrent: isCurrent) }
+    return send(delivery, record, shard, session, connection, tellsPosition: !isCurrent && session.wantsPosition(of: record)) != .windowFull
+  }
+
+  /// Sends it, if the client takes it now.
+  func send(
+    _ delivery: MQTTDelivery, _ record: RecordView, _ shard: ShardID, _ session: MQTTSession, _ connection: Connection, tellsPosition: Bool = false
+  ) -> MQTTDeliveryOutcome {
+    if let keeping = session.keeping, keeping.isDurable, keeping.heldBytes >= RequestLimits.catchUpWindow { return .windowFull }
     if delivery.qos != .atMostOnce {
-      guard session.channel.window > 0 else { return false }
-      delivery.token = MQTTToken.make(shard, record.offset, isCurrent: isCurrent)
+      guard session.channel.window > 0 else { return .windowFull }
       // Which message its identifier stands for is saved before the client sees it.
       if delivery.qos == .exactlyOnce { oweSave(connection, session) }
       noteMove(connection, session)
     }
     let slot: Int
-    if !isCurrent, let reader = connection.reader, session.wantsPosition(of: record) {
+    if tellsPosition, let reader = connection.reader {
       slot = 2
       renderWithPosition(record, shard, reader)
     } else {
@@ -40,7 +45,7 @@ extension EdgeReactor {
         fanout.latencies[Int(EventFormat.mqttAlone.rawValue)].record(milliseconds: loop.wallTime.milliseconds - record.time.milliseconds, times: 1)
       }
     }
-    return outcome != .windowFull
+    return outcome
   }
 
   /// Once for all who are sent the same one after another.

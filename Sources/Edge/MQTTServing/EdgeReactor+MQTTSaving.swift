@@ -27,10 +27,10 @@ extension EdgeReactor {
   }
 
   /// Whether what is subscribed to still fits into what is kept of one session.
-  func hasRoom(for filter: Filter, _ session: MQTTSession) -> Bool {
+  func hasRoom(for filter: Bytes, _ session: MQTTSession) -> Bool {
     guard let keeping = session.keeping, keeping.isDurable else { return true }
-    let size = session.subscriptions.reduce(filter.bytes.count) { $0 + $1.filter.bytes.count }
-    return size + (session.subscriptions.count + 1) * 8 + 64 <= SessionChange.partLength
+    let size = session.subscriptions.reduce(filter.count + session.shares.filterBytes) { $0 + $1.filter.bytes.count }
+    return size + (session.subscriptions.count + session.shares.count + 1) * 8 + 64 <= SessionChange.partLength
   }
 
   // MARK: Saving
@@ -104,6 +104,7 @@ extension EdgeReactor {
       for held in publishes { send(held, connection, session) }
       if keeping.wantsSave { sessionHouse.owing.append(key) }
       makePumpable(connection)
+      goOnSharing(session)
     case .failure(.sessionLost):
       forget(keeping)
       takeOver(keeping.client, upTo: keeping.epoch)

@@ -105,10 +105,11 @@ extension EdgeReactor {
     for message in progress.unreleased { keeping.numbers[message.packetIdentifier] = message.number }
     keeping.lastNumber = progress.lastNumber
     if !kept.isExact { keeping.quietUntil = loop.wallTime }
-    session.subscriptions = subscriptions.compactMap { held in
-      filter(held.subscription.filter).map {
-        MQTTSession.Subscription(filter: $0, wish: held.subscription, identifier: held.identifier == 0 ? nil : held.identifier)
-      }
+    for held in subscriptions {
+      let identifier = held.identifier == 0 ? nil : held.identifier
+      if share(held.subscription, identifier, connection, session) != nil { continue }
+      guard let filter = filter(held.subscription.filter) else { continue }
+      session.subscriptions.append(MQTTSession.Subscription(filter: filter, wish: held.subscription, identifier: identifier))
     }
     keeping.note(saved: subscriptions.map(\.subscription.filter))
     letIn(acceptance, connection, session)
@@ -135,7 +136,8 @@ extension EdgeReactor {
   private func legs(
     _ progress: MQTTSessionProgress, _ subscriptions: [MQTTSessionState.Subscription], _ session: MQTTSession
   ) -> [Reader.Leg] {
-    let filters = subscriptions.map { filter($0.subscription.filter) }
+    // What is shared with others has its place where the messages are.
+    let filters = subscriptions.map { MQTTSharedFilter.isShared($0.subscription.filter) ? nil : filter($0.subscription.filter) }
     var legs: [Reader.Leg] = []
     var placed = Set<Int>()
     for kept in progress.legs {

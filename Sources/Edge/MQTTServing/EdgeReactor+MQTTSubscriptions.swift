@@ -23,7 +23,13 @@ extension EdgeReactor {
     // What the node tells of itself is no log's. Told after the answer, whichever way that goes.
     var ofSystem: [Filter]?
     defer { if let ofSystem { followSystem(ofSystem, connection, session) } }
+    var groups: [SharedGroup] = []
     for wish in request.subscriptions {
+      if let share = share(wish, request.identifier, connection, session) {
+        codes.append(share.code)
+        if let group = share.group { groups.append(group) }
+        continue
+      }
       guard let filter = filter(wish.filter) else {
         codes.append(.topicFilterInvalid)
         continue
@@ -32,7 +38,7 @@ extension EdgeReactor {
         codes.append(.notAuthorized)
         continue
       }
-      guard hasRoom(for: filter, session) else {
+      guard hasRoom(for: filter.bytes, session) else {
         codes.append(.quotaExceeded)
         continue
       }
@@ -53,12 +59,16 @@ extension EdgeReactor {
       case .ifNew, .never: fromNow.append(filter)
       }
     }
-    guard !withValues.isEmpty || !fromNow.isEmpty else {
+    guard !withValues.isEmpty || !fromNow.isEmpty || !groups.isEmpty else {
       if ofSystem != nil { changeSubscriptions(connection, session) }
       return speak(connection, session) { $0.subscribed(request.ticket, codes, at: now, into: &$1) }
     }
     let name = session.nextSubscribe()
-    session.pendingSubscribes.append(MQTTSession.PendingSubscribe(name: name, ticket: request.ticket, codes: codes))
+    var pending = MQTTSession.PendingSubscribe(name: name, ticket: request.ticket, codes: codes)
+    pending.groups = groups.filter { !$0.isLive }
+    pending.filters = request.subscriptions.map(\.filter)
+    session.pendingSubscribes.append(pending)
+    if withValues.isEmpty, fromNow.isEmpty { return answerSubscribes(connection.reader?.legs ?? session.legs, connection, session) }
     var legs = rest(connection, session)
     if let cursor {
       legs.append(leg(for: ReadWish(filters: withValues + fromNow, start: .cursor(cursor)), subscription: name))
@@ -85,6 +95,10 @@ extension EdgeReactor {
     var codes: [MQTTReasonCode] = []
     var gone: [Filter] = []
     for bytes in request.filters {
+      if MQTTSharedFilter.isShared(bytes) {
+        codes.append(unshare(bytes, connection, session) ? .success : .noSubscriptionExisted)
+        continue
+      }
       guard let index = session.subscriptions.firstIndex(where: { $0.filter.bytes == bytes }) else {
         codes.append(.noSubscriptionExisted)
         continue
@@ -138,13 +152,14 @@ extension EdgeReactor {
     return true
   }
 
-  private func answerSubscribes(_ legs: [Reader.Leg], _ connection: Connection, _ session: MQTTSession) {
+  func answerSubscribes(_ legs: [Reader.Leg], _ connection: Connection, _ session: MQTTSession) {
     while let first = session.pendingSubscribes.first {
-      guard legs.allSatisfy({ $0.subscription != first.name || $0.isAnnounced }) else { return }
+      guard first.groups.isEmpty, legs.allSatisfy({ $0.subscription != first.name || $0.isAnnounced }) else { return }
       session.pendingSubscribes.removeFirst()
       changeSubscriptions(connection, session)
       speak(connection, session) { $0.subscribed(first.ticket, first.codes, at: now, into: &$1) }
       if !connection.isMQTT { return }
+      goOnSharing(session)
     }
   }
 }

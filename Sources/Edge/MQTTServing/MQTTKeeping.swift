@@ -165,15 +165,17 @@ struct MQTTRecall {
 enum MQTTToken {
   private static let isPlace: UInt64 = 1 << 62
   private static let isCurrentFlag: UInt64 = 1 << 61
+  /// The same message may be under way twice, through a group and by a subscription of the client's own.
+  private static let isSharedFlag: UInt64 = 1 << 60
   private static let offsetBits: UInt64 = 48
 
-  static func make(_ shard: ShardID, _ offset: Offset, isCurrent: Bool) -> UInt64 {
-    isPlace | (isCurrent ? isCurrentFlag : 0) | UInt64(shard.value) << offsetBits | (offset.value & ((1 << offsetBits) - 1))
+  static func make(_ shard: ShardID, _ offset: Offset, isCurrent: Bool, isShared: Bool = false) -> UInt64 {
+    isPlace | (isCurrent ? isCurrentFlag : 0) | (isShared ? isSharedFlag : 0) | UInt64(shard.value) << offsetBits | (offset.value & ((1 << offsetBits) - 1))
   }
 
   static func place(of token: UInt64) -> (shard: ShardID, offset: Offset, isCurrent: Bool)? {
     guard token & isPlace != 0, token >> 63 == 0 else { return nil }
-    let shard = ShardID(UInt16(truncatingIfNeeded: (token & ~(isPlace | isCurrentFlag)) >> offsetBits))
+    let shard = ShardID(UInt16(truncatingIfNeeded: (token & ~(isPlace | isCurrentFlag | isSharedFlag)) >> offsetBits))
     return (shard, Offset(token & ((1 << offsetBits) - 1)), token & isCurrentFlag != 0)
   }
 }

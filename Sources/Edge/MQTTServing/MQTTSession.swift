@@ -27,6 +27,14 @@ final class MQTTSession {
     var name: String
     var ticket: MQTTTicket
     var codes: [MQTTReasonCode]
+    /// The groups it waits for.
+    var groups: [SharedGroup] = []
+    var filters: [Bytes] = []
+
+    /// A shard has no room for what this filter asks for.
+    mutating func refuse(_ filter: Bytes) {
+      for index in filters.indices where filters[index] == filter { codes[index] = .quotaExceeded }
+    }
   }
 
   var channel: MQTTChannel
@@ -43,6 +51,8 @@ final class MQTTSession {
   /// The client went without taking its leave.
   var hasWillDue = false
   var subscriptions: [Subscription] = []
+  /// What it shares with others; not among its subscriptions.
+  var shares = MQTTShares()
   /// What is followed, leg by leg, and where each stands; current while no reader reads.
   var legs: [Reader.Leg] = []
   var pendingPublishes: [PendingPublish] = []

@@ -121,6 +121,7 @@ extension EdgeReactor {
     sharedReads.forget(at: now)
     acknowledgeConsumers()
     careForSystem()
+    careForShares()
     scheduleAudienceCare()
   }
 }

@@ -11,6 +11,8 @@ struct ShardLane {
   var refusedBy: [NodeID] = []
   /// Where the feed is open; answers and pushes of others are none.
   var feedOn: NodeID?
+  /// Who has heard of groups' members.
+  var groupsOn: NodeID?
   /// Since when nobody is known to lead.
   var forsakenSince: Instant?
   var changes: [InterestChange] = []

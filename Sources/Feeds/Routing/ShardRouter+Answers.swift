@@ -27,6 +27,18 @@ extension ShardRouter {
       take(reply, answer.shard.index, answer.ticket, refusal(of: answer.result), from: broker, at: now, into: &output)
     // Its table and its number, or its epoch, say whether it is still wanted.
     case .presencePush, .sessionNotice: output.replies.append(reply)
+    case .group(let group):
+      switch group.content {
+      case .answer(let ticket, let refusal):
+        if refusal == nil, lanes[group.shard.index].leader == broker { lanes[group.shard.index].groupsOn = broker }
+        take(reply, group.shard.index, ticket, refusal, from: broker, at: now, into: &output)
+      // Its opening says whether it is still wanted.
+      case .push: output.replies.append(reply)
+      case .ended(let refusal):
+        guard lanes[group.shard.index].groupsOn == broker else { return }
+        endGroups(group.shard.index, refusal, into: &output)
+        redirect(group.shard.index, refusal, from: broker, at: now, into: &output)
+      }
     }
   }
 
@@ -138,6 +150,7 @@ extension ShardRouter {
     counters.moves += 1
     counters.resent += UInt64(lanes[index].recall(except: leader))
     if let feedOn = lanes[index].feedOn, feedOn != leader { endFeed(index, .notLeader(leader), into: &output) }
+    if let groupsOn = lanes[index].groupsOn, groupsOn != leader { endGroups(index, .notLeader(leader), into: &output) }
     stir(index)
   }
 
@@ -146,6 +159,12 @@ extension ShardRouter {
     lanes[index].feedOn = nil
     lanes[index].changes.removeAll()
     output.replies.append(.feedEnded(ShardID(index), refusal))
+  }
+
+  /// The edge joins anew. What it asked before is sent to whoever leads, before that.
+  mutating func endGroups(_ index: Int, _ refusal: Refusal, into output: inout RouterOutput) {
+    lanes[index].groupsOn = nil
+    output.replies.append(.group(GroupReply(shard: ShardID(index), .ended(refusal))))
   }
 }
 

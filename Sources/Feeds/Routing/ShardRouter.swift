@@ -59,6 +59,7 @@ public struct ShardRouter: ~Copyable {
     for index in lanes.indices {
       lanes[index].takeBack(from: broker)
       if lanes[index].feedOn == broker { endFeed(index, .notLeader(nil), into: &output) }
+      if lanes[index].groupsOn == broker { endGroups(index, .notLeader(nil), into: &output) }
       if lanes[index].leader == broker { lanes[index].leader = nil }
       stir(index)
     }
@@ -90,6 +91,7 @@ public struct ShardRouter: ~Copyable {
     case .consumer(let consumer): enqueue(.consumer(consumer), consumer.ticket, index, at: now, into: &output)
     case .presence(let presence): enqueue(.presence(presence), presence.ticket, index, at: now, into: &output)
     case .session(let session): enqueue(.session(session), session.ticket, index, at: now, into: &output)
+    case .group(let group): enqueue(.group(group), group.ticket, index, at: now, into: &output)
     }
   }
 

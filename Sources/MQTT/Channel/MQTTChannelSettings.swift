@@ -22,7 +22,7 @@ public struct MQTTChannelSettings: Equatable, Sendable {
   /// Seconds that a session is kept at most after its connection; 0 where sessions end with their connections.
   public var sessionExpiryMaximum: UInt32 = 0
   public var isRetainAvailable = true
-  public var isSharedSubscriptionAvailable = false
+  public var isSharedSubscriptionAvailable = true
   /// Messages handed out whose answer is awaited, and the bytes of them: past either nothing more is taken from the client
   /// until there are answers. One message may go past the bytes.
   public var maximumUnansweredMessages = 1024

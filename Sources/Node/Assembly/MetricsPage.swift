@@ -114,6 +114,8 @@ struct MetricsPage {
     each(.gauge("tidings_shard_consumers", "Durable consumers stored in the shard.")) { $0.consumers }
     each(.gauge("tidings_shard_sessions", "MQTT sessions kept in the shard.")) { $0.sessions }
     each(.gauge("tidings_shard_sessions_connected", "Those of them whose clients are connected.")) { $0.connectedSessions }
+    each(.gauge("tidings_shard_groups", "Groups of shared subscriptions that have a place in the shard.")) { $0.groups }
+    each(.gauge("tidings_group_members", "Members that share in what groups get of a shard, where its leader is.")) { $0.groupMembers }
     each(.gauge("tidings_presence_members", "Members present on the topics of a shard, where its leader is.")) { $0.members }
     each(.gauge("tidings_shard_healthy", "1 while the shard accepts publishes.")) { $0.condition == .ok ? 1 : 0 }
     each(.gauge("tidings_shard_leads", "1 where the shard's leader is.")) { $0.isServing ? 1 : 0 }

@@ -7,7 +7,7 @@ from .node import NodeTest
 MALFORMED, PROTOCOL_ERROR = 0x81, 0x82
 LARGEST = (1 << 20) + (64 << 10)
 # What CONNACK of 5.0 says of a node as it is without options.
-TERMS = {"receive_maximum": 1024, "maximum_packet_size": LARGEST, "topic_alias_maximum": 64, "shared_available": 0}
+TERMS = {"receive_maximum": 1024, "maximum_packet_size": LARGEST, "topic_alias_maximum": 64}
 
 
 class MQTTTest(NodeTest):
