@@ -20,11 +20,33 @@ public struct KeptSession: Hashable, Sendable {
   public internal(set) var expiry: UInt32
   /// Since when it has no owner; means nothing while it has one.
   var left = WallTime(milliseconds: 0)
-  var will: SessionWill?
-  /// When the will is due, once the client is gone.
-  var willDue: WallTime?
+  private var testament = Testament.none
   public internal(set) var subscriptions = Bytes()
   public internal(set) var progress = Bytes()
+
+  /// Apart, because few have one and every session would have the room.
+  private enum Testament: Hashable {
+    case none
+    indirect case some(SessionWill, due: WallTime?)
+  }
+
+  var will: SessionWill? {
+    get { if case .some(let will, due: _) = testament { will } else { nil } }
+    set { testament = newValue.map { .some($0, due: willDue) } ?? .none }
+  }
+
+  /// When the will is due, once the client is gone.
+  var willDue: WallTime? {
+    get { if case .some(_, due: let due) = testament { due } else { nil } }
+    set { if let will { testament = .some(will, due: newValue) } }
+  }
+
+  init(epoch: UInt64, identity: UInt64, nonce: UInt64, expiry: UInt32) {
+    self.epoch = epoch
+    self.identity = identity
+    self.nonce = nonce
+    self.expiry = expiry
+  }
 
   var kept: SessionKept? { wasPresent ? SessionKept(subscriptions: subscriptions, progress: progress, isExact: wasExact) : nil }
 
