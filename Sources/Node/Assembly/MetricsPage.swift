@@ -83,11 +83,9 @@ struct MetricsPage {
 
   private func mqtt(_ writer: inout MetricsWriter) {
     for reason in MQTTReasonCode.allCases where reason.isFailure {
-      let count = sum { $0.edge.mqttProtocol[reason] }
-      if count > 0 {
-        let code = "0x" + String(reason.rawValue, radix: 16)
-        writer.write(.counter("tidings_mqtt_refusals_total", "What MQTT clients were refused, by the reason code of MQTT 5.0."), count, ["reason": code])
-      }
+      writer.write(
+        .counter("tidings_mqtt_refusals_total", "What MQTT clients were refused, by the reason code of MQTT 5.0."),
+        sum { $0.edge.mqttProtocol[reason] }, ["reason": "0x" + String(reason.rawValue, radix: 16)])
     }
     writer.write(.counter("tidings_mqtt_violations_total", "MQTT connections closed because the client broke the protocol."), sum { $0.edge.mqttProtocol.violations })
     writer.write(.counter("tidings_mqtt_strangers_total", "MQTT connections closed because what came first was no CONNECT."), sum { $0.edge.mqttProtocol.strangers })
