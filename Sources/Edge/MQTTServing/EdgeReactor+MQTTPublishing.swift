@@ -4,6 +4,7 @@ internal import HTTP
 internal import MQTT
 internal import Reactor
 internal import Security
+internal import Sessions
 
 /// What MQTT clients publish.
 extension EdgeReactor {
@@ -14,19 +15,10 @@ extension EdgeReactor {
       return answer(request.ticket, .refused(reason, text), connection, session)
     }
     guard let keeping = session.keeping, keeping.isDurable else { return send(request, facts, number: nil, connection, session) }
-    let (number, isNew) = number(request, keeping)
-    if isNew { oweSave(connection, session) }
-    guard isNew || keeping.holdsPublishes else { return send(request, facts, number: number, connection, session) }
-    keeping.hold(MQTTKeeping.HeldPublish(request: request, number: number, awaitsSave: isNew))
-  }
-
-  /// The number of a message of QoS 2, by which it is known however often and over whatever edge it comes.
-  private func number(_ request: MQTTPublishRequest, _ keeping: MQTTKeeping) -> (number: UInt64?, isNew: Bool) {
-    guard request.qos == .exactlyOnce else { return (nil, false) }
-    if let known = keeping.numbers[request.packetIdentifier] { return (known, false) }
-    keeping.lastNumber += 1
-    keeping.numbers[request.packetIdentifier] = keeping.lastNumber
-    return (keeping.lastNumber, true)
+    switch keeping.take(request) {
+    case .goes(let number): send(request, facts, number: number, connection, session)
+    case .waits(let owesSave): if owesSave { oweSave(connection, session) }
+    }
   }
 
   /// What was held until its number was saved.
@@ -50,7 +42,7 @@ extension EdgeReactor {
     session.pendingPublishes.append(
       MQTTSession.PendingPublish(sequence: sequence, ticket: request.ticket, packetIdentifier: packetIdentifier))
     var key = facts.key
-    if key.isEmpty, let number, let keeping = session.keeping { key = Bytes("\(keeping.identity.hexadecimal)\(number.hexadecimal)") }
+    if key.isEmpty, let number, let keeping = session.keeping { key = keeping.key(number) }
     enqueue(
       draft, topic: request.topic, type: facts.type, contentType: request.contentType ?? Bytes(), key: key, qos: request.qos, properties,
       payload: request.payload, PublishEntry(ticket: TicketParts.make(connection.key, sequence), length: 0))
@@ -164,8 +156,7 @@ extension EdgeReactor {
     let pending = session.pendingPublishes.remove(at: index)
     let answered = MQTTPublishOutcome(outcome)
     if pending.packetIdentifier != 0, answered != .accepted {
-      // The client will use the identifier for another message, which must not be taken for this one.
-      session.keeping?.numbers[pending.packetIdentifier] = nil
+      session.keeping?.refused(pending.packetIdentifier)
       oweSave(connection, session)
     }
     answer(pending.ticket, answered, connection, session)
