@@ -114,6 +114,7 @@ let testTargets: [Target] =
     tests("MQTT", ["MQTT"]),
     tests("Security", ["Security"]),
     tests("Feeds", ["Feeds"]),
+    tests("Sessions", ["Sessions", "MQTT", "Feeds"]),
     tests("Gossip", ["Gossip"]),
     tests("Sealing", ["Sealing", "Gossip"]),
     tests("Placement", ["Placement"]),

@@ -1,4 +1,5 @@
 public import Core
+public import Feeds
 public import MQTT
 
 /// What the client publishes with QoS 2: numbered, so that it is known however often and over whatever edge it comes.
@@ -30,12 +31,26 @@ extension MQTTKeeping {
   /// The idempotency key of the client's message of this number.
   public func key(_ number: UInt64) -> Bytes { Bytes("\(identity.hexadecimal)\(number.hexadecimal)") }
 
-  /// A message of QoS 2 will not be kept: the client will use the identifier for another one, which must not be taken for it.
-  /// A save is owed.
-  public func refused(_ packetIdentifier: UInt16) { numbers[packetIdentifier] = nil }
+  /// The shard refused a message of QoS 2. True if it is certain that it is not kept and never was: its number is forgotten, since
+  /// the client will use the identifier for another message; a save is owed, and then the client is told.
+  ///
+  /// Else it must not be told: the number stands, and the client has to send the message again over another connection.
+  public func isForgotten(_ packetIdentifier: UInt16, refused refusal: Refusal, in version: MQTTVersion?) -> Bool {
+    // Before 5.0 nothing can be refused, and the client sends it again in any case.
+    guard version == .v5, !mayBeKept.contains(packetIdentifier) else { return false }
+    switch refusal {
+    case .unknownOutcome, .journalFailed: return false
+    default:
+      numbers[packetIdentifier] = nil
+      return true
+    }
+  }
 
   /// The client has let go of a message of QoS 2. A save is owed.
-  public func released(_ packetIdentifier: UInt16) { numbers[packetIdentifier] = nil }
+  public func released(_ packetIdentifier: UInt16) {
+    numbers[packetIdentifier] = nil
+    mayBeKept.remove(packetIdentifier)
+  }
 }
 
 extension MQTTAction {

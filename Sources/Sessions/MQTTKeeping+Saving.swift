@@ -9,7 +9,8 @@ extension MQTTKeeping {
     _ save: inout SessionSave, of channel: borrowing MQTTChannel, backlog: [UInt64], legs: () -> [MQTTSessionProgress.Leg]
   ) {
     var bytes = ByteBuffer()
-    if hasOtherSubscriptions {
+    // A save that is under way may not come about; what stands behind it must not name subscriptions that nobody has.
+    if hasOtherSubscriptions || isSaving {
       let subscriptions = channel.heldSubscriptions
       note(saved: subscriptions.map(\.subscription.filter))
       MQTTSessionState.encode(subscriptions, into: &bytes)
@@ -34,20 +35,20 @@ extension MQTTKeeping {
     }
   }
 
-  /// Goes on where the session was kept. It is empty until something is subscribed to.
+  /// Goes on where the session was kept. It is empty until something is saved.
   public func resume(_ kept: SessionKept) throws(MQTTSessionFailure) -> (state: MQTTSessionState, progress: MQTTSessionProgress) {
     var state = MQTTSessionState()
     var progress = MQTTSessionProgress()
-    if !kept.subscriptions.isEmpty || !kept.progress.isEmpty {
-      state.subscriptions = try MQTTSessionState.subscriptions(decoding: kept.subscriptions.bytes)
-      progress = try MQTTSessionProgress(decoding: kept.progress.bytes)
-    }
+    // Each by itself: a holder that died before it saved anything leaves neither, and the next need not save both.
+    if !kept.subscriptions.isEmpty { state.subscriptions = try MQTTSessionState.subscriptions(decoding: kept.subscriptions.bytes) }
+    if !kept.progress.isEmpty { progress = try MQTTSessionProgress(decoding: kept.progress.bytes) }
     state.nextPacketIdentifier = progress.nextPacketIdentifier
     // Where its holder died, what it had accepted may not be known; the number tells it when it comes again.
     state.unreleased = progress.unreleased.filter(\.isAccepted).map(\.packetIdentifier)
     // What came through a group is given to another member.
     state.inFlight = progress.inFlight.filter { $0.isReceived || MQTTToken.place(of: $0.token) != nil }
     for message in progress.unreleased { numbers[message.packetIdentifier] = message.number }
+    mayBeKept = Set(numbers.keys)
     lastNumber = progress.lastNumber
     note(saved: state.subscriptions.map(\.subscription.filter))
     return (state, progress)

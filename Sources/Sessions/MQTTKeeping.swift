@@ -57,6 +57,8 @@ public final class MQTTKeeping {
   /// The numbers of the client's messages of QoS 2 that it has not let go of, by packet identifier.
   public var numbers: [UInt16: UInt64] = [:]
   public var lastNumber: UInt64 = 0
+  /// Those of them that an earlier connection may have published: what is refused now may be kept even so.
+  var mayBeKept: Set<UInt16> = []
 
   /// What the client may not have got and is to be sent again, and what it was to be sent first, in this order.
   public var recalls: [MQTTRecall] = []

@@ -154,12 +154,13 @@ extension EdgeReactor {
   func answerPublish(_ connection: Connection, _ session: MQTTSession, _ sequence: UInt32, _ outcome: PublishResult.Outcome) {
     guard let index = session.pendingPublishes.firstIndex(where: { $0.sequence == sequence }) else { return }
     let pending = session.pendingPublishes.remove(at: index)
-    let answered = MQTTPublishOutcome(outcome)
-    if pending.packetIdentifier != 0, answered != .accepted {
-      session.keeping?.refused(pending.packetIdentifier)
+    if pending.packetIdentifier != 0, case .refused(let refusal) = outcome, let keeping = session.keeping {
+      guard keeping.isForgotten(pending.packetIdentifier, refused: refusal, in: session.channel.version) else {
+        return speak(connection, session) { $0.end(.serverBusy, "Whether a message was kept is not known. Send it again.", at: now, into: &$1) }
+      }
       oweSave(connection, session)
     }
-    answer(pending.ticket, answered, connection, session)
+    answer(pending.ticket, MQTTPublishOutcome(outcome), connection, session)
   }
 
   private func answer(_ ticket: MQTTTicket, _ outcome: MQTTPublishOutcome, _ connection: Connection, _ session: MQTTSession) {
