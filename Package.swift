@@ -31,6 +31,7 @@ let rooms: [Room] = [
   Room(name: "MQTT", kind: .pure, imports: ["Core"]),
   Room(name: "Security", kind: .pure, imports: ["Core"]),
   Room(name: "Feeds", kind: .pure, imports: ["Core"]),
+  Room(name: "Sessions", kind: .pure, imports: ["Core", "Feeds", "MQTT"]),
   Room(name: "Gossip", kind: .pure, imports: ["Core"]),
   Room(name: "Sealing", kind: .pure, imports: ["Core", "Gossip", "COpenSSL"]),
   Room(name: "Placement", kind: .pure, imports: ["Core"]),
@@ -40,14 +41,14 @@ let rooms: [Room] = [
   Room(name: "Presence", kind: .pure, imports: ["Core", "Feeds"]),
   Room(name: "Replica", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft", "Presence"]),
   Room(name: "Wire", kind: .pure, imports: ["Core", "Feeds", "Raft", "Replica", "Gossip", "Placement"]),
-  Room(name: "Simulation", kind: .pure, imports: ["Core", "Journal", "Shard", "Feeds", "Raft", "Replica", "Wire"]),
+  Room(name: "Simulation", kind: .pure, imports: ["Core", "MQTT", "Journal", "Shard", "Feeds", "Sessions", "Raft", "Replica", "Wire"]),
   Room(name: "Reactor", kind: .shell, imports: ["Core", "CLinux"]),
   Room(name: "Links", kind: .shell, imports: ["Core", "Gossip", "Sealing", "Wire", "Reactor"]),
   Room(name: "Disks", kind: .shell, imports: ["Core", "Journal", "CLinux"]),
   Room(name: "Broker", kind: .shell, imports: ["Core", "Feeds", "Journal", "Raft", "Shard", "Replica", "Placement", "Reactor", "Disks"]),
   Room(
     name: "Edge", kind: .shell,
-    imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "MQTT", "Security", "Feeds", "Presence", "Reactor"]),
+    imports: ["Core", "JSON", "HTTP", "SSE", "WebSocket", "MQTT", "Security", "Feeds", "Presence", "Sessions", "Reactor"]),
   Room(
     name: "Node", kind: .shell,
     imports: [
@@ -113,6 +114,7 @@ let testTargets: [Target] =
     tests("MQTT", ["MQTT"]),
     tests("Security", ["Security"]),
     tests("Feeds", ["Feeds"]),
+    tests("Sessions", ["Sessions", "MQTT", "Feeds"]),
     tests("Gossip", ["Gossip"]),
     tests("Sealing", ["Sealing", "Gossip"]),
     tests("Placement", ["Placement"]),

@@ -4,6 +4,7 @@ internal import Glibc
 internal import HTTP
 internal import MQTT
 public import Reactor
+internal import Sessions
 internal import WebSocket
 
 /// The edge's part of one reactor: its connections, what they follow, and their questions to the shards.
@@ -70,7 +71,7 @@ public final class EdgeReactor {
   /// What channels say, and what they last wrote to single clients, by version, and with its position.
   var mqttOutput = MQTTChannelOutput()
   var mqttRendered = [MQTTRendered(.v311), MQTTRendered(.v5), MQTTRendered(.v5)]
-  var sessionHouse: MQTTSessionHouse
+  var sessionHouse: MQTTSessionHouse<SlotKey>
   /// Of this reactor's clients; `mqttTotals` has the rest.
   var mqttTraffic = MQTTTraffic()
   /// Who is told of the node itself, on `$SYS/…`.

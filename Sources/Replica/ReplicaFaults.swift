@@ -15,4 +15,10 @@ package struct ReplicaFaults: OptionSet, Hashable, Sendable {
   package static let keysForgotten = ReplicaFaults(rawValue: 1 << 4)
   /// A consumer's cursor is set to what is acknowledged, be it lower.
   package static let cursorFoldedWrongly = ReplicaFaults(rawValue: 1 << 5)
+  /// A session's holder is told that a save is kept when it comes in.
+  package static let savedEarly = ReplicaFaults(rawValue: 1 << 6)
+  /// Whoever once held a session may still change it.
+  package static let epochIgnored = ReplicaFaults(rawValue: 1 << 7)
+  /// A will is forgotten when it is handed out, not when it is known to be published.
+  package static let willForgotten = ReplicaFaults(rawValue: 1 << 8)
 }

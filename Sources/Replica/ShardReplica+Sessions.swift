@@ -14,6 +14,7 @@ extension ShardReplica {
         sessionDesk.heard(opening.owner, from: request.edge, at: clock)
         if asksHolder(for: opening, into: &output) { return sessionDesk.wait(opening, asker, wall: wall, at: clock) }
       }
+      if !settings.faults.isEmpty, mistakes(change, request, into: &output) { return }
       gather(.session(change), asker, wall: wall, into: &output)
     case .alive(let owner):
       sessionDesk.heard(owner, from: request.edge, at: clock)
@@ -23,6 +24,20 @@ extension ShardReplica {
       // Asked by who knows of them from commits that this leader has seen too.
       reply(request, .lost(claims.filter { !state.sessions.holds($0, owner) }), into: &output)
     }
+  }
+
+  /// Mistakes made on purpose, with a save. False if there is none to be made.
+  private mutating func mistakes(_ change: SessionChange, _ request: SessionRequest, into output: inout ReplicaOutput) -> Bool {
+    guard case .save(var save) = change, !gathered.isFull, appendRefusal == nil else { return false }
+    if settings.faults.contains(.savedEarly) {
+      reply(request, .done, into: &output)
+      gathered.add(.session(change), nil)
+      return true
+    }
+    guard settings.faults.contains(.epochIgnored), let session = state.sessions[save.claim.client] else { return false }
+    save.claim.epoch = session.epoch
+    gathered.add(.session(.save(save)), CommandAsker(edge: request.edge, ticket: request.ticket, kind: .session))
+    return true
   }
 
   private func reply(_ request: SessionRequest, _ answer: SessionReply.Answer, into output: inout ReplicaOutput) {
@@ -75,6 +90,7 @@ extension ShardReplica {
     sessionDesk.keep(wills: state.sessions.dueWills.lazy.map(\.number))
     for will in state.sessions.dueWills.prefix(SessionDesk.willsAtOnce) where sessionDesk.handsOut(will.number, at: clock) {
       output.notices.append(.willDue(settings.shard, number: will.number, record: will.record))
+      if settings.faults.contains(.willForgotten) { gathered.add(.session(.forgetWill(will.number)), nil) }
     }
   }
 }

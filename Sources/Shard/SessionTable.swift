@@ -39,9 +39,10 @@ public struct SessionTable {
 
   public subscript(client: Bytes) -> KeptSession? { client.withUnsafeBytes { byClient[$0] } }
 
-  mutating func perform(_ change: SessionChange, at time: WallTime) -> CommandOutcome {
+  /// `offset` is that of the change in the log.
+  mutating func perform(_ change: SessionChange, at time: WallTime, _ offset: Offset) -> CommandOutcome {
     switch change {
-    case .open(let opening): return open(opening, at: time)
+    case .open(let opening): return open(opening, at: time, offset)
     case .save(let save): return apply(save)
     case .close(let closing): return close(closing, at: time)
     case .lose(let owner): lose(owner, at: time)
@@ -59,10 +60,11 @@ public struct SessionTable {
 
   // Coming and going -----------------------------------------------------------------------------------
 
-  private mutating func open(_ opening: SessionOpening, at time: WallTime) -> CommandOutcome {
+  private mutating func open(_ opening: SessionOpening, at time: WallTime, _ offset: Offset) -> CommandOutcome {
     guard let index = index(of: opening.client) else {
       guard count < SessionTable.maximumCount, bytes < SessionTable.maximumBytes else { return .refused(.overloaded) }
-      var session = KeptSession(epoch: 1, identity: opening.nonce, nonce: opening.nonce, expiry: opening.expiry)
+      // Higher than any epoch of a session of this client that is over: who held that one has no claim to this one.
+      var session = KeptSession(epoch: offset.value, identity: opening.nonce, nonce: opening.nonce, expiry: opening.expiry)
       session.owner = opening.owner
       session.will = opening.will
       insert(opening.client, session)

@@ -76,7 +76,7 @@ public struct ShardState {
     case .deleteConsumer(let name):
       return consumers.delete(name)
     case .session(let change):
-      return sessions.perform(change, at: time)
+      return sessions.perform(change, at: time, applied.next)
     case .forgetTopics(let first):
       sweepAt = topics.forget(
         before: first, from: sweepAt, limit: ShardCommand.topicsForgottenAtOnce, newest: &forgottenUpTo)

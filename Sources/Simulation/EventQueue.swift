@@ -22,6 +22,10 @@ struct Event {
     case linkDown
     case partitionEnds
     case diskHeals
+    /// An MQTT client does something of itself.
+    case client
+    /// Something reaches an end of an MQTT connection; `slot` names it.
+    case pipe
   }
 
   var time: Instant

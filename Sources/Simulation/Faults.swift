@@ -57,7 +57,7 @@ extension SimulatedCluster {
     case .clockJump:
       let broker = someBroker
       broker.wallOffset += Int64(random.below(20_000) - 10_000)
-      broker.wallOffset = max(-60_000, min(60_000, broker.wallOffset))
+      broker.wallOffset = max(-SimulatedBroker.farthestClock, min(SimulatedBroker.farthestClock, broker.wallOffset))
       return true
     case .clockDrift:
       // A clock that goes on from where it is: the drift is drawn once, at a start.

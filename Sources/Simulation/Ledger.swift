@@ -1,6 +1,7 @@
 internal import Core
 internal import Feeds
 internal import Replica
+internal import Shard
 
 /// A committed message, as the first replica that committed it told.
 struct LedgerRecord {
@@ -31,12 +32,17 @@ struct Ledger {
   private(set) var acknowledged = 0
   private(set) var checkedDeliveries = 0
   private(set) var committed = 0
+  /// What MQTT subscribers are held against.
+  private(set) var topics: TopicLists
+  var judge: SessionJudge
 
   /// Topics whose messages are all gone are forgotten: the next message has none before it.
   private let forgets: Bool
 
-  init(shards: Int, topics: Int, forgets: Bool) {
+  init(shards: Int, topics: Int, clients: Int, forgets: Bool) {
     self.forgets = forgets
+    self.topics = TopicLists(topics: topics)
+    judge = SessionJudge(clients: clients, shards: shards)
     self.shards = [Shard](repeating: Shard(topics: topics), count: shards)
   }
 
@@ -63,9 +69,12 @@ struct Ledger {
     }
     guard offset.value == UInt64(known) + 1 else { return Problem("broker \(broker) committed \(shard).\(offset), the newest before was \(known)") }
     shards[shard].entries.append(digest)
+    if entry.kind == .command { return note(commands: entry, shard) }
     guard entry.kind == .record else { return nil }
     committed += 1
     let message = Message(entry)
+    topics.append(entry, message)
+    if let problem = judge.published(message.number) { return problem }
     let topic = Int(message.topic)
     let record = LedgerRecord(offset: offset, topic: message.topic, message: message.number, previous: shards[shard].heads[topic])
     guard entry.previous == record.previous || (forgets && entry.previous == .zero) else {
@@ -75,11 +84,25 @@ struct Ledger {
     shards[shard].records.append(record)
     while places.count <= Int(message.number) { places.append(nil) }
     if let place = places[Int(message.number)] {
+      if topics.mayRepeat(message.number) { return nil }
       return Problem("message \(message.number) is twice in the log: \(place.shard).\(place.offset) and \(shard).\(offset)")
     }
     places[Int(message.number)] = (Int32(shard), offset)
     return nil
   }
+
+  private mutating func note(commands entry: RecordView, _ shard: Int) -> Problem? {
+    do throws(ShardStateError) {
+      for case .session(let change) in try ShardCommand.decode(entry.body) { judge.take(change, of: shard, at: entry.offset) }
+      return nil
+    } catch { return Problem("what was committed cannot be read: \(error)") }
+  }
+
+  /// Whether the message is committed.
+  func isKept(_ message: UInt32) -> Bool { Int(message) < places.count && places[Int(message)] != nil }
+
+  /// From here on the message may be twice in the log: its publisher does not know whether it was kept.
+  mutating func letRepeat(_ message: UInt32) { topics.letRepeat(message) }
 
   mutating func serves(_ broker: Int, shard: Int, term: UInt64) throws(Problem) {
     if let other = shards[shard].leaders.last(where: { $0.term == term }), other.broker != broker {

@@ -1,6 +1,7 @@
 internal import Journal
 internal import Raft
 internal import Replica
+internal import Sessions
 
 /// A mistake that somebody could make in this code, to be made on purpose: the simulation has to find it.
 public enum PlantedFault: String, CaseIterable, Sendable {
@@ -20,6 +21,13 @@ public enum PlantedFault: String, CaseIterable, Sendable {
   case unsyncedLogVotedWith = "unsynced-log-voted-with"
   case staleLogElected = "stale-log-elected"
   case jointMajorityForgotten = "joint-majority-forgotten"
+  case savedEarly = "save-acknowledged-before-commit"
+  case toldBeforeSaved = "told-before-saved"
+  case publishedBeforeSaved = "published-before-saved"
+  case numbersNotSaved = "unreleased-not-saved"
+  case epochIgnored = "epoch-ignored"
+  case willForgotten = "will-forgotten"
+  case willKeysRenewed = "will-under-new-keys"
 
   func plant(in plan: inout SimulationPlan) {
     switch self {
@@ -48,7 +56,22 @@ public enum PlantedFault: String, CaseIterable, Sendable {
       for (kind, weight) in [(FaultKind.replace, 20), (.partition, 6), (.isolation, 3), (.kill, 3), (.transfer, 3)] {
         plan.weights[kind.rawValue] = weight
       }
+    case .savedEarly: plan.replicaFaults.insert(.savedEarly)
+    case .toldBeforeSaved: plan.keepingFaults.insert(.toldBeforeSaved)
+    case .publishedBeforeSaved: plan.keepingFaults.insert(.publishedBeforeSaved)
+    case .numbersNotSaved: plan.keepingFaults.insert(.numbersNotSaved)
+    case .epochIgnored: plan.replicaFaults.insert(.epochIgnored)
+    case .willForgotten: plan.replicaFaults.insert(.willForgotten)
+    case .willKeysRenewed: plan.renewsWillKeys = true
     }
+    if isAboutSessions { plan.makeClientsBusy() }
     plan.cursed.removeAll { $0 >= plan.brokers }
+  }
+
+  private var isAboutSessions: Bool {
+    switch self {
+    case .savedEarly, .toldBeforeSaved, .publishedBeforeSaved, .numbersNotSaved, .epochIgnored, .willForgotten, .willKeysRenewed: true
+    default: false
+    }
   }
 }

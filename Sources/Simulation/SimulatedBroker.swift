@@ -52,6 +52,9 @@ final class SimulatedBroker {
   var diskTenths = 10
   var diskStalledUntil = Instant.zero
 
+  /// Milliseconds that a clock is wrong by at most.
+  static let farthestClock: Int64 = 60_000
+
   init(index: Int, shards: Int) {
     self.index = index
     node = NodeID(UInt64(index + 1))
@@ -189,11 +192,18 @@ extension SimulatedCluster {
     for addressed in output.messages { try send(addressed.message, from: broker.index, to: Int(addressed.to.value) - 1, shard) }
     for fact in output.facts { try take(fact, broker, shard) }
     var replies = output.replies
+    let notices = output.notices
     output.removeAll()
     while !replies.isEmpty {
       let edge = replies[0].edge
       try deliver(replies.filter { $0.edge == edge }.map(\.reply), to: edge, from: broker.index)
       replies.removeAll { $0.edge == edge }
+    }
+    // The edge beside it, in the same process where there is one.
+    let beside = edges[broker.index % plan.edges]
+    if !notices.isEmpty, beside.isUp {
+      for notice in notices { take(notice, beside) }
+      try flush(beside)
     }
     guard let committed = host.query({ $0.committed }) else { return }
     if committed < host.committed, !host.isDamaged {

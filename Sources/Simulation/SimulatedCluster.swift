@@ -36,6 +36,13 @@ public final class SimulatedCluster {
   var lastLink: UInt32 = 0
   /// By link number less one.
   var linkOwners: [(edge: Int, broker: Int)] = []
+  var clients: [SimulatedMQTTClient] = []
+  /// Every MQTT connection there ever was.
+  var pipes: [MQTTPipe] = []
+  var parcels: [PipeParcel?] = []
+  var freeParcels: [Int] = []
+  /// Apart, so that a cluster without MQTT clients does the same whatever they draw.
+  var sessionRandom: SeededGenerator
   var problem: Problem?
   /// No more faults: everything must become well.
   var isHealing = false
@@ -49,9 +56,10 @@ public final class SimulatedCluster {
     self.plan = plan
     self.listener = listener
     random = SeededGenerator(seed: plan.seed)
+    sessionRandom = SeededGenerator(seed: plan.seed ^ 0x6d71_7474)
     network = SimulatedNetwork(nodes: plan.brokers + plan.edges)
     network.mix = plan.network
-    ledger = Ledger(shards: plan.shards, topics: plan.topics, forgets: plan.losesHistory)
+    ledger = Ledger(shards: plan.shards, topics: plan.topics, clients: plan.clients, forgets: plan.losesHistory)
     founders = Membership(voters: (0..<min(plan.replicas, plan.brokers)).map { NodeID(UInt64($0 + 1)) })
     wildcard = SimulatedCluster.filter("#")
     padding = [UInt8](repeating: 0x5a, count: plan.payloadBytes)
@@ -66,15 +74,19 @@ public final class SimulatedCluster {
         shards: topic.map { [Int($0) % plan.shards] } ?? Array(0..<plan.shards), of: plan.shards)
     }
     consumers = (0..<plan.consumers).map { SimulatedConsumer(index: $0, shard: $0 % plan.shards) }
+    clients = SimulatedCluster.clients(plan)
     for broker in brokers {
       broker.drift = Int64(random.below(2000)) - 1000
       if plan.skipsSyncs { for host in broker.hosts { host.disk.skipsSyncs = true } }
     }
   }
 
-  private static func filter(_ text: String) -> Filter {
+  static func filter(_ text: String) -> Filter {
     do { return try Filter(text) } catch { preconditionFailure("\(text) is no filter: \(error)") }
   }
+
+  /// For who asks from outside.
+  var time: Instant { now }
 
   /// What happened, in a number: the same for the same seed, whoever runs it.
   public var traceHash: UInt64 { trace }
@@ -87,6 +99,7 @@ public final class SimulatedCluster {
       for publisher in publishers { queue.add(.publisher, at: .zero + .milliseconds(random.below(2000)), target: publisher.index) }
       for reader in readers { queue.add(.subscriber, at: .zero + .milliseconds(random.below(2000)), target: reader.index) }
       for consumer in consumers { queue.add(.consumer, at: .zero + .milliseconds(random.below(2000)), target: consumer.index) }
+      for client in clients { queue.add(.client, at: .zero + .milliseconds(sessionRandom.below(2000)), target: client.index) }
       queue.add(.fault, at: .zero + .seconds(3))
       try run(until: .zero + plan.duration)
       try heal()
@@ -132,6 +145,8 @@ public final class SimulatedCluster {
     case .publisher: try act(publishers[Int(event.target)])
     case .subscriber: try act(readers[Int(event.target)])
     case .consumer: try act(consumers[Int(event.target)])
+    case .client: act(clients[Int(event.target)])
+    case .pipe: try pipeArrives(event)
     case .fault: try drawFault()
     case .brokerStarts:
       let broker = brokers[Int(event.target)]

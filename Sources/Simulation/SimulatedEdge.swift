@@ -1,6 +1,7 @@
 internal import Core
 internal import Feeds
 internal import Replica
+internal import Sessions
 
 /// A publish that a client waits for.
 struct PendingPublish {
@@ -46,6 +47,7 @@ final class SimulatedEdge {
   var retryKey = RetryKey(edge: 0)
   var links: [EdgeLink]
   var lastTicket: UInt64 = 0
+  var sessions: EdgeSessions?
 
   init(index: Int, brokers: Int) {
     self.index = index
@@ -65,6 +67,7 @@ extension SimulatedCluster {
     edge.shards = (0..<plan.shards).map { EdgeShard(shard: $0, cacheBytes: plan.cacheBytes) }
     edge.routing = EdgeRouter(shards: plan.shards, seed: random.next())
     edge.retryKey = RetryKey(edge: random.next())
+    if plan.clients > 0 { edge.sessions = EdgeSessions(seed: sessionRandom.next(), shards: plan.shards) }
     for broker in edge.links.indices { edge.links[broker] = EdgeLink() }
     queue.add(.edgeTick, at: now, target: edge.index, slot: Int(edge.incarnation))
   }
@@ -78,6 +81,11 @@ extension SimulatedCluster {
     for reader in readers where reader.edge == edge.index { reader.leave() }
     for publisher in publishers { publisher.edgeDied(edge.index) }
     for consumer in consumers { consumer.edgeDied(edge.index) }
+    for pipe in edge.sessions?.connections ?? [] {
+      pipe.isOpenAtEdge = false
+      tellEnd(pipe, toEdge: false, after: .milliseconds(10 + sessionRandom.below(1000)))
+    }
+    edge.sessions = nil
     edge.shards = []
     edge.routing = nil
   }
@@ -131,6 +139,7 @@ extension SimulatedCluster {
     if let routing = edge.routing { routing.router.tick(at: now, into: &routing.output) }
     try carryOut(edge)
     for reader in readers where reader.edge == edge.index { pump(reader) }
+    careForSessions(edge)
     try flush(edge)
     queue.add(.edgeTick, at: now + .milliseconds(plan.tickMilliseconds), target: edge.index, slot: Int(edge.incarnation))
   }
@@ -149,10 +158,11 @@ extension SimulatedCluster {
   func flush(_ edge: SimulatedEdge) throws(Problem) {
     guard let routing = edge.routing else { return }
     repeat {
+      saveSessions(edge)
       for shard in edge.shards.indices { askForFeed(edge, shard) }
       routing.router.flush(at: now, into: &routing.output)
       try carryOut(edge)
-    } while routing.router.isStirred
+    } while routing.router.isStirred || edge.sessions?.house.owing.isEmpty == false
   }
 
   /// Does what the router wants done, until it wants nothing more.
@@ -231,6 +241,7 @@ extension SimulatedCluster {
       guard edge.shards[reply.shard.index].feed.live(reply) else { return try endCatchingUp(edge, reply.shard) }
       note("edge \(edge.index) shard \(reply.shard) is live from \(reply.liveFrom)")
       for reader in readers where reader.edge == edge.index { pump(reader, reply.shard.index) }
+      pumpClients(edge, reply.shard.index)
     case .feedEnded(let shard, _): edge.shards[shard.index].feed.reopen()
     case .read(let reply):
       switch edge.shards[reply.shard.index].feed.takes(reply) {
@@ -241,8 +252,9 @@ extension SimulatedCluster {
         return try endCatchingUp(edge, reply.shard)
       case .gone:
         edge.shards[reply.shard.index].feed.forgoCatchUp()
-          return try endCatchingUp(edge, reply.shard)
+        return try endCatchingUp(edge, reply.shard)
       }
+      if try takesRead(reply, edge) { return }
       let state = edge.shards[reply.shard.index]
       guard let index = state.reads.firstIndex(where: { $0.ticket == reply.ticket }) else { return }
       let read = state.reads.remove(at: index)
@@ -252,7 +264,9 @@ extension SimulatedCluster {
       guard let index = state.consumers.firstIndex(where: { $0.ticket == reply.ticket }) else { return }
       let asked = state.consumers.remove(at: index)
       try consumers[asked.consumer].take(reply.result)
-    case .history, .presence, .presencePush, .session, .sessionNotice, .group: break
+    case .session(let reply): try take(reply, edge)
+    case .sessionNotice(let notice): take(notice, edge)
+    case .history, .presence, .presencePush, .group: break
     }
   }
 
@@ -263,15 +277,18 @@ extension SimulatedCluster {
     if !plan.losesHistory, state.feed.follows(wildcard) { try ledger.pushed(push, after: state.feed.upTo, to: edge.index) }
     state.feed.take(push)
     for reader in readers where reader.edge == edge.index { pump(reader, push.shard.index) }
+    pumpClients(edge, push.shard.index)
   }
 
   private func endCatchingUp(_ edge: SimulatedEdge, _ shard: ShardID) throws(Problem) {
     guard let pushes = edge.shards[shard.index].feed.caughtUp() else { return }
     for push in pushes { try deliver(push, edge) }
     for reader in readers where reader.edge == edge.index { pump(reader, shard.index) }
+    pumpClients(edge, shard.index)
   }
 
   private func take(_ result: PublishResult, _ edge: SimulatedEdge, _ shard: Int) throws(Problem) {
+    if takesPublished(result, edge) { return }
     guard let pending = edge.shards[shard].publishes.removeValue(forKey: result.ticket) else {
       throw Problem("edge \(edge.index) answered a publish twice, or one that nobody made")
     }

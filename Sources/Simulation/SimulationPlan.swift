@@ -2,6 +2,7 @@ public import Core
 package import Journal
 package import Raft
 package import Replica
+package import Sessions
 
 /// What a seed draws: how large the cluster is, how it is used, and which faults it meets. Each seed has its own mix, so
 /// that rare meetings of a few faults are not drowned in many.
@@ -15,6 +16,11 @@ public struct SimulationPlan: Sendable {
   var publishers = 4
   var readers = 5
   var consumers = 1
+  /// MQTT clients, and how often each does something.
+  var clients = 0
+  var clientMilliseconds = 100
+  /// How often of a thousand times that is going away.
+  var clientRestlessness = 20
   var thinkMilliseconds = 100
   var payloadBytes = 40
   var restlessness = 10
@@ -29,7 +35,8 @@ public struct SimulationPlan: Sendable {
   var chunkBytes = 2 << 10
   var snapshotEveryEntries = 400
   var losesHistory = false
-  var retention = Retention(ageMilliseconds: 365 * 24 * 3600 * 1000, bytes: 1 << 30)
+  var retention = SimulationPlan.endlessRetention
+  private static let endlessRetention = Retention(ageMilliseconds: 365 * 24 * 3600 * 1000, bytes: 1 << 30)
   var network = NetworkMix()
   /// A fault about this often.
   var meanFaultMilliseconds = 5000
@@ -50,6 +57,8 @@ public struct SimulationPlan: Sendable {
   package var raftFaults: RaftFaults = []
   package var replicaFaults: ReplicaFaults = []
   package var journalFaults: JournalFaults = []
+  package var keepingFaults: KeepingFaults = []
+  package var renewsWillKeys = false
   package var skipsSyncs = false
 
   /// With one of our own mistakes in it.
@@ -102,15 +111,38 @@ public struct SimulationPlan: Sendable {
     case 1: makeRotten(&random)
     default: break
     }
+    drawClients()
     if duration >= .seconds(600) {
       // Long runs are as systems live: quiet for most of the time.
       thinkMilliseconds *= 6
+      clientMilliseconds *= 6
       meanFaultMilliseconds *= 6
       network.stragglers = min(network.stragglers, 20)
       tickMilliseconds = 100
       shards = min(shards, 2)
       readers = min(readers, 4)
     }
+  }
+
+  /// Two clusters of three have MQTT clients, if messages stay there long enough for them to come back.
+  private mutating func drawClients() {
+    var random = SeededGenerator(seed: seed ^ 0x6d71_7474_2121_2121)
+    guard !losesHistory, random.below(3) > 0 else { return }
+    clients = 1 + random.below(4)
+    clientMilliseconds = [30, 100, 400][random.below(3)]
+    clientRestlessness = [3, 15, 60][random.below(3)]
+  }
+
+  /// Restless ones at edges that die, over links that break.
+  mutating func makeClientsBusy() {
+    losesHistory = false
+    retention = SimulationPlan.endlessRetention
+    clients = 4
+    clientMilliseconds = 20
+    clientRestlessness = 40
+    weigh([.edgeKill: 6, .linkCut: 4, .isolation: 2, .kill: 2, .stalledDisk: 2, .transfer: 2])
+    meanFaultMilliseconds = min(meanFaultMilliseconds, 1000)
+    spellPercent = 30
   }
 
   /// Leaders come and go before anything is settled: what takes several elections in a row to go wrong.

@@ -11,6 +11,10 @@ public struct SimulationReport: Sendable {
   /// Messages given to readers, each checked.
   public var deliveries = 0
   public var gaps = 0
+  /// Of MQTT clients: messages of theirs that were acknowledged, messages given to them, wills.
+  public var mqttAcknowledged = 0
+  public var mqttDeliveries = 0
+  public var wills = 0
   public var damageFound = 0
   public var repaired = 0
   public var lostMessages = 0
@@ -30,6 +34,9 @@ public struct SimulationReport: Sendable {
     acknowledged += other.acknowledged
     deliveries += other.deliveries
     gaps += other.gaps
+    mqttAcknowledged += other.mqttAcknowledged
+    mqttDeliveries += other.mqttDeliveries
+    wills += other.wills
     damageFound += other.damageFound
     repaired += other.repaired
     lostMessages += other.lostMessages

@@ -134,6 +134,7 @@ enum SimCommand {
       "messages lost     \(report.lostMessages) between brokers, \(report.doubledMessages) doubled",
       "acknowledged      \(report.acknowledged)",
       "delivered         \(report.deliveries), each checked; \(report.gaps) gaps told",
+      "MQTT              \(report.mqttAcknowledged) acknowledged, \(report.mqttDeliveries) delivered, each checked; \(report.wills) wills",
       "damage            found \(report.damageFound) times, repaired \(report.repaired) times",
       "healed            within \(fixed(Double(report.healedAfter.milliseconds) / 1000)) s",
       "violations        \(violations.count)" + (violations.isEmpty ? "" : ": seeds \(violations.sorted().map(String.init).joined(separator: " "))"),

@@ -141,6 +141,23 @@ import Testing
     #expect(desk.outcomes(of: 1) == [.refused(.unknownOutcome)], "it may have been kept")
   }
 
+  @Test("A leader without space knows nothing of an attempt at another: whether it was kept is not known")
+  func fullElsewhere() {
+    var desk = Desk(leader: Self.a, [Self.a, Self.b])
+    desk.publish(1)
+    desk.flush()
+    #expect(desk.sent(to: Self.a) == [[1]])
+    desk.router.went(Self.a, at: desk.now, into: &desk.output)
+    desk.pass(.milliseconds(100))
+    #expect(desk.sent(to: Self.b) == [[1]])
+    desk.answer(Self.b, 1, .refused(.diskFull))
+    #expect(desk.outcomes(of: 1) == [.refused(.unknownOutcome)])
+    desk.publish(2)
+    desk.flush()
+    desk.answer(Self.b, 2, .refused(.diskFull))
+    #expect(desk.outcomes(of: 2) == [.refused(.diskFull)])
+  }
+
   @Test("More than a shard may hold is refused")
   func bounded() {
     var settings = RouterSettings()

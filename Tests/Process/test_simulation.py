@@ -35,6 +35,13 @@ PLANTED = {
     "unsynced-log-voted-with": 1000,
     "stale-log-elected": 40,
     "joint-majority-forgotten": 80,
+    "save-acknowledged-before-commit": 10,
+    "told-before-saved": 10,
+    "published-before-saved": 40,
+    "unreleased-not-saved": 10,
+    "epoch-ignored": 20,
+    "will-forgotten": 20,
+    "will-under-new-keys": 40,
 }
 
 

@@ -135,7 +135,11 @@ import Testing
     let harness = try Harness()
     for number in 0..<3000 {
       send(harness, opening("c\(number)", one, nonce: UInt64(number), expiry: 2))
-      let save = SessionSave(claim("c\(number)", 1), number: 1, subscriptions: nil, progress: nil)
+    }
+    harness.settle()
+    for (number, reply) in harness.takeSessions().enumerated() {
+      guard case .success(.opened(let opened)) = reply.result else { continue }
+      let save = SessionSave(claim("c\(number)", opened.epoch), number: 1, subscriptions: nil, progress: nil)
       send(harness, .change(.close(SessionClosing(save, expiry: 2, will: .dropped))))
     }
     harness.settle()

@@ -10,6 +10,8 @@ import Testing
     var state = ShardState()
     var log = LogWriter()
     var nonce: UInt64 = 0
+    /// The epoch each client's session began with; tests count from one.
+    var bases: [String: UInt64] = [:]
     let one = SessionOwner(high: 1, low: 1)
     let two = SessionOwner(high: 2, low: 2)
 
@@ -24,20 +26,22 @@ import Testing
       nonce += 1
       let will = will.map { SessionWill(record: Bytes($0), delay: delay) }
       let opening = SessionOpening(client: Bytes(client), owner: owner ?? one, nonce: given ?? nonce, isClean: clean, expiry: expiry, will: will)
+      let isNew = state.sessions[Bytes(client)] == nil
       guard case .session(let opened, ended: _, of: _) = try change(.open(opening)) else { throw Unexpected() }
+      if isNew { bases[client] = opened.epoch }
       return opened
     }
 
     mutating func save(_ client: String, _ epoch: UInt64, _ number: UInt64, _ progress: String) throws -> CommandOutcome {
-      try change(.save(Scene.saving(client, epoch, number, progress)))
+      try change(.save(saving(client, epoch, number, progress)))
     }
 
-    static func saving(_ client: String, _ epoch: UInt64, _ number: UInt64, _ progress: String) -> SessionSave {
-      SessionSave(SessionClaim(client: Bytes(client), epoch: epoch), number: number, subscriptions: Bytes("s"), progress: Bytes(progress))
+    func saving(_ client: String, _ epoch: UInt64, _ number: UInt64, _ progress: String) -> SessionSave {
+      SessionSave(SessionClaim(client: Bytes(client), epoch: epoch - 1 + (bases[client] ?? 1)), number: number, subscriptions: Bytes("s"), progress: Bytes(progress))
     }
 
     mutating func close(_ client: String, _ epoch: UInt64, expiry: UInt32 = 100, will: SessionClosing.WillFate = .dropped) throws -> CommandOutcome {
-      try change(.close(SessionClosing(Scene.saving(client, epoch, .max, "closed"), expiry: expiry, will: will)))
+      try change(.close(SessionClosing(saving(client, epoch, .max, "closed"), expiry: expiry, will: will)))
     }
 
     /// What a leader would find to do now, done.
@@ -67,7 +71,7 @@ import Testing
     let third = try scene.open("c")
     #expect(third.kept == SessionKept(subscriptions: Bytes("s"), progress: Bytes("closed"), isExact: true))
     let clean = try scene.open("c", clean: true)
-    #expect(clean.kept == nil && clean.epoch == 4 && clean.identity != first.identity)
+    #expect(clean.kept == nil && clean.epoch == first.epoch + 3 && clean.identity != first.identity)
     #expect(try scene.open("c").kept == SessionKept(subscriptions: Bytes(), progress: Bytes(), isExact: false))
   }
 
@@ -85,6 +89,20 @@ import Testing
     #expect(try scene.close("c", 2) == .done)
     #expect(try scene.save("c", 2, 9, "late") == .refused(.sessionLost))
     #expect(try scene.save("nobody", 1, 1, "x") == .refused(.sessionLost))
+  }
+
+  @Test("What closed a session that is over does not close the next one of its client, however late it comes again")
+  func closingOfAnother() throws {
+    var scene = Scene()
+    let first = try scene.open("c", expiry: 0, will: "first")
+    let closing = SessionClosing(scene.saving("c", 1, 1, "x"), expiry: 0, will: .due)
+    #expect(try scene.change(.close(closing)) == .done)
+    #expect(scene.wills == ["first"])
+    let second = try scene.open("c", scene.two, expiry: 0, will: "second")
+    #expect(second.epoch > first.epoch && second.kept == nil)
+    #expect(try scene.change(.close(closing)) == .refused(.sessionLost))
+    #expect(scene.wills == ["first"])
+    #expect(scene.state.sessions.holds(SessionClaim(client: Bytes("c"), epoch: second.epoch), scene.two))
   }
 
   @Test("An opening that comes twice is one, and says whose claim it ended once")

@@ -5,6 +5,7 @@ internal import JSON
 internal import Reactor
 internal import SSE
 internal import Security
+internal import Sessions
 
 /// What a publisher said beside topic and payload. Ranges point into the request's head.
 struct PublishFacts {
@@ -131,7 +132,7 @@ extension EdgeReactor {
     case .refused: counters.publishErrors += 1
     }
     if parts.isBatch { return gather(result, shard) }
-    if MQTTSessionHouse.owns(result.ticket) { return willPublished(result) }
+    if MQTTSessionHouse<SlotKey>.owns(result.ticket) { return willPublished(result) }
     guard let connection = connection(of: result.ticket) else { return }
     if case .webSocket(let session) = connection.role {
       return answerPublish(connection, session, parts.sequence, shard, result.outcome)

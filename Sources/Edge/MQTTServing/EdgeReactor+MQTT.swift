@@ -3,6 +3,7 @@ internal import Feeds
 internal import MQTT
 internal import Reactor
 internal import Security
+internal import Sessions
 internal import WebSocket
 
 /// MQTT connections: bytes to their channels, and what the channels want done.
@@ -122,7 +123,7 @@ extension EdgeReactor {
     case .received(let token):
       noteMove(connection, session)
       settleShare(token, session)
-    case .release(let identifier): session.keeping?.numbers[identifier] = nil
+    case .release(let identifier): session.keeping?.released(identifier)
     case .resend(let token, _, _): session.keeping?.recalls.append(MQTTRecall(token: token, wasSent: true))
     // Told to the shard with the end of the connection, which it comes with.
     case .will: session.hasWillDue = true
@@ -178,17 +179,6 @@ extension EdgeReactor {
       makePumpable(connection)
     }
     careForDeadline(connection, session)
-  }
-}
-
-extension MQTTAction {
-  /// Whether it changes what a session that is kept must not forget once its client knows.
-  fileprivate func mustBeSaved(in keeping: MQTTKeeping?) -> Bool {
-    switch self {
-    case .received: true
-    case .release(let identifier): keeping?.numbers[identifier] != nil
-    default: false
-    }
   }
 }
 

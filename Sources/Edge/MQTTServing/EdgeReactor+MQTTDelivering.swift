@@ -2,6 +2,7 @@ internal import Core
 internal import Feeds
 internal import MQTT
 internal import Reactor
+internal import Sessions
 
 /// What MQTT clients are sent one by one: all who do not share a stream, and those who catch up with one.
 extension EdgeReactor {

@@ -4,6 +4,7 @@ internal import HTTP
 internal import MQTT
 internal import Reactor
 internal import Security
+internal import Sessions
 
 /// What MQTT clients publish.
 extension EdgeReactor {
@@ -14,19 +15,10 @@ extension EdgeReactor {
       return answer(request.ticket, .refused(reason, text), connection, session)
     }
     guard let keeping = session.keeping, keeping.isDurable else { return send(request, facts, number: nil, connection, session) }
-    let (number, isNew) = number(request, keeping)
-    if isNew { oweSave(connection, session) }
-    guard isNew || keeping.holdsPublishes else { return send(request, facts, number: number, connection, session) }
-    keeping.hold(MQTTKeeping.HeldPublish(request: request, number: number, awaitsSave: isNew))
-  }
-
-  /// The number of a message of QoS 2, by which it is known however often and over whatever edge it comes.
-  private func number(_ request: MQTTPublishRequest, _ keeping: MQTTKeeping) -> (number: UInt64?, isNew: Bool) {
-    guard request.qos == .exactlyOnce else { return (nil, false) }
-    if let known = keeping.numbers[request.packetIdentifier] { return (known, false) }
-    keeping.lastNumber += 1
-    keeping.numbers[request.packetIdentifier] = keeping.lastNumber
-    return (keeping.lastNumber, true)
+    switch keeping.take(request) {
+    case .goes(let number): send(request, facts, number: number, connection, session)
+    case .waits(let owesSave): if owesSave { oweSave(connection, session) }
+    }
   }
 
   /// What was held until its number was saved.
@@ -50,7 +42,7 @@ extension EdgeReactor {
     session.pendingPublishes.append(
       MQTTSession.PendingPublish(sequence: sequence, ticket: request.ticket, packetIdentifier: packetIdentifier))
     var key = facts.key
-    if key.isEmpty, let number, let keeping = session.keeping { key = Bytes("\(keeping.identity.hexadecimal)\(number.hexadecimal)") }
+    if key.isEmpty, let number, let keeping = session.keeping { key = keeping.key(number) }
     enqueue(
       draft, topic: request.topic, type: facts.type, contentType: request.contentType ?? Bytes(), key: key, qos: request.qos, properties,
       payload: request.payload, PublishEntry(ticket: TicketParts.make(connection.key, sequence), length: 0))
@@ -162,13 +154,13 @@ extension EdgeReactor {
   func answerPublish(_ connection: Connection, _ session: MQTTSession, _ sequence: UInt32, _ outcome: PublishResult.Outcome) {
     guard let index = session.pendingPublishes.firstIndex(where: { $0.sequence == sequence }) else { return }
     let pending = session.pendingPublishes.remove(at: index)
-    let answered = MQTTPublishOutcome(outcome)
-    if pending.packetIdentifier != 0, answered != .accepted {
-      // The client will use the identifier for another message, which must not be taken for this one.
-      session.keeping?.numbers[pending.packetIdentifier] = nil
+    if pending.packetIdentifier != 0, case .refused(let refusal) = outcome, let keeping = session.keeping {
+      guard keeping.isForgotten(pending.packetIdentifier, refused: refusal, in: session.channel.version) else {
+        return speak(connection, session) { $0.end(.serverBusy, "Whether a message was kept is not known. Send it again.", at: now, into: &$1) }
+      }
       oweSave(connection, session)
     }
-    answer(pending.ticket, answered, connection, session)
+    answer(pending.ticket, MQTTPublishOutcome(outcome), connection, session)
   }
 
   private func answer(_ ticket: MQTTTicket, _ outcome: MQTTPublishOutcome, _ connection: Connection, _ session: MQTTSession) {

@@ -2,6 +2,7 @@ internal import Core
 internal import Feeds
 internal import MQTT
 internal import Reactor
+internal import Sessions
 
 /// What a resumed session had under way: read once more from where it stands in the log, and sent again in its order
 /// ([MQTT-4.4.0-1]).

@@ -2,6 +2,7 @@ internal import Core
 internal import Feeds
 internal import MQTT
 internal import Reactor
+internal import Sessions
 
 /// Keeping what a session has come to: at once where the client is told something that hangs on it, now and then where not.
 extension EdgeReactor {
@@ -55,31 +56,9 @@ extension EdgeReactor {
 
   /// The session as it is now.
   func fill(_ save: inout SessionSave, _ connection: Connection, _ session: MQTTSession, _ keeping: MQTTKeeping) {
-    if keeping.hasOtherSubscriptions {
-      let subscriptions = session.channel.heldSubscriptions
-      keeping.note(saved: subscriptions.map(\.subscription.filter))
-      scratch.removeAll()
-      MQTTSessionState.encode(subscriptions, into: &scratch)
-      save.subscriptions = scratch.withUnsafeBytes { Bytes(copying: $0) }
+    keeping.fill(&save, of: session.channel, backlog: session.backlog.tokens(among: settings.shardCount)) {
+      whereItStands(connection, session).compactMap { keeping.leg($0, of: session) }
     }
-    scratch.removeAll()
-    progress(connection, session, keeping).encode(into: &scratch)
-    save.progress = scratch.withUnsafeBytes { Bytes(copying: $0) }
-  }
-
-  private func progress(_ connection: Connection, _ session: MQTTSession, _ keeping: MQTTKeeping) -> MQTTSessionProgress {
-    var progress = MQTTSessionProgress()
-    progress.nextPacketIdentifier = session.channel.nextPacketIdentifier
-    progress.lastNumber = keeping.lastNumber
-    let accepted = Set(session.channel.unreleasedIdentifiers)
-    for (identifier, number) in keeping.numbers.sorted(by: { $0.key < $1.key }) {
-      progress.unreleased.append(
-        MQTTSessionProgress.Unreleased(packetIdentifier: identifier, number: number, isAccepted: accepted.contains(identifier)))
-    }
-    progress.inFlight = session.channel.messagesInFlight
-    progress.backlog = session.backlog.tokens(among: settings.shardCount) + keeping.recalls.filter { !$0.wasSent }.map(\.token)
-    progress.legs = whereItStands(connection, session).compactMap { keeping.leg($0, of: session) }
-    return progress
   }
 
   /// What is followed and where each leg stands, while it goes on.
@@ -180,7 +159,7 @@ extension EdgeReactor {
     guard !sessionHouse.isTicking else { return }
     sessionHouse.isTicking = true
     if sessionHouse.idleSweep == .zero { sessionHouse.idleSweep = now + settings.mqttIdleSaveEvery }
-    _ = loop.schedule(TimerKey(PollToken(kind: Self.sessionTimer).rawValue), at: now + MQTTSessionHouse.period)
+    _ = loop.schedule(TimerKey(PollToken(kind: Self.sessionTimer).rawValue), at: now + MQTTSessionHouse<SlotKey>.period)
   }
 
   func careForSessions() {

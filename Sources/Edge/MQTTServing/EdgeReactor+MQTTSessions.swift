@@ -2,6 +2,7 @@ internal import Core
 internal import Feeds
 internal import MQTT
 internal import Reactor
+internal import Sessions
 
 /// A client's session: asked for where it is kept when the client comes, and given back when it goes.
 ///
@@ -93,17 +94,9 @@ extension EdgeReactor {
   private func resume(_ kept: SessionKept?, _ connection: Connection, _ session: MQTTSession, _ keeping: MQTTKeeping) {
     var acceptance = MQTTAcceptance()
     if keeping.isAssigned { acceptance.assignedClientIdentifier = keeping.client }
-    guard let kept, let (subscriptions, progress) = parts(of: kept) else { return letIn(acceptance, connection, session) }
-    var state = MQTTSessionState()
-    state.subscriptions = subscriptions
-    state.nextPacketIdentifier = progress.nextPacketIdentifier
-    // Where its holder died, what it had accepted may not be known; the number tells it when it comes again.
-    state.unreleased = progress.unreleased.filter(\.isAccepted).map(\.packetIdentifier)
-    // What came through a group is given to another member.
-    state.inFlight = progress.inFlight.filter { $0.isReceived || MQTTToken.place(of: $0.token) != nil }
+    guard let kept, let (state, progress) = parts(of: kept, keeping) else { return letIn(acceptance, connection, session) }
+    let subscriptions = state.subscriptions
     acceptance.session = state
-    for message in progress.unreleased { keeping.numbers[message.packetIdentifier] = message.number }
-    keeping.lastNumber = progress.lastNumber
     if !kept.isExact { keeping.quietUntil = loop.wallTime }
     for held in subscriptions {
       let identifier = held.identifier == 0 ? nil : held.identifier
@@ -111,7 +104,6 @@ extension EdgeReactor {
       guard let filter = filter(held.subscription.filter) else { continue }
       session.subscriptions.append(MQTTSession.Subscription(filter: filter, wish: held.subscription, identifier: identifier))
     }
-    keeping.note(saved: subscriptions.map(\.subscription.filter))
     letIn(acceptance, connection, session)
     guard connection.isMQTT else { return }
     keeping.recalls += progress.backlog.map { MQTTRecall(token: $0, wasSent: false) }
@@ -120,14 +112,9 @@ extension EdgeReactor {
     goOnRecalling(connection, session)
   }
 
-  /// Nil where it is empty, as it is until something is subscribed to, or cannot be read: then the client begins anew, and is told.
-  private func parts(of kept: SessionKept) -> ([MQTTSessionState.Subscription], MQTTSessionProgress)? {
-    if kept.subscriptions.isEmpty, kept.progress.isEmpty { return ([], MQTTSessionProgress()) }
-    do throws(MQTTSessionFailure) {
-      return (
-        try MQTTSessionState.subscriptions(decoding: kept.subscriptions.bytes), try MQTTSessionProgress(decoding: kept.progress.bytes)
-      )
-    } catch {
+  /// Nil where it cannot be read: then the client begins anew, and is told.
+  private func parts(of kept: SessionKept, _ keeping: MQTTKeeping) -> (MQTTSessionState, MQTTSessionProgress)? {
+    do throws(MQTTSessionFailure) { return try keeping.resume(kept) } catch {
       counters.protocolErrors += 1
       return nil
     }
@@ -198,7 +185,7 @@ extension EdgeReactor {
     askSession(shard, .change(.close(closing)), for: .close(shard, closing))
   }
 
-  func askSession(_ shard: ShardID, _ operation: SessionRequest.Operation, for call: MQTTSessionHouse.Call) {
+  func askSession(_ shard: ShardID, _ operation: SessionRequest.Operation, for call: MQTTSessionHouse<SlotKey>.Call) {
     ask(shard, .session(SessionRequest(edge: edge, ticket: sessionHouse.ticket(for: call), operation: operation)))
   }
 }

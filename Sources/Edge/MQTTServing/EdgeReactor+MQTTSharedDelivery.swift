@@ -2,6 +2,7 @@ internal import Core
 internal import Feeds
 internal import MQTT
 internal import Reactor
+internal import Sessions
 
 /// Messages of groups on their way from the shards to one member each.
 extension EdgeReactor {

@@ -1,6 +1,7 @@
 internal import Core
 internal import Feeds
 internal import MQTT
+internal import Sessions
 internal import WebSocket
 
 /// One MQTT client: its channel, what it follows, and the messages of its own that wait for their shards' word.

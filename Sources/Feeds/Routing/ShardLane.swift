@@ -206,6 +206,10 @@ struct RoutedBatch {
     open -= 1
     hint = entry + 1
     if isSilent[entry] { return nil }
+    // Nothing was written by whoever says so; an earlier attempt may have been, elsewhere.
+    if isUncertain, result.outcome == .refused(.diskFull) || result.outcome == .refused(.overloaded) {
+      return PublishResult(ticket: result.ticket, outcome: .refused(.unknownOutcome))
+    }
     guard case .duplicate(let offset, let time) = result.outcome, isUncertain, hasOwnKey(entry) else { return result }
     // What it doubles is an attempt of our own: nobody else knows the key.
     return PublishResult(ticket: result.ticket, outcome: .accepted(offset, time))

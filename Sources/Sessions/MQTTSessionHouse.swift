@@ -1,13 +1,12 @@
-internal import Core
-internal import Feeds
-internal import Reactor
+public import Core
+public import Feeds
 
-/// What one reactor has under way with the shards that keep sessions, and for whom.
-struct MQTTSessionHouse {
-  enum Call {
-    case open(SlotKey, ShardID, SessionOpening)
+/// What one reactor has under way with the shards that keep sessions, and for whom. `Connection` is what it knows its clients by.
+public struct MQTTSessionHouse<Connection: Hashable & Sendable> {
+  public enum Call {
+    case open(Connection, ShardID, SessionOpening)
     /// For the connection that had drawn this number for its opening.
-    case save(SlotKey, UInt64)
+    case save(Connection, UInt64)
     /// Asked again until it is answered: a session that nobody let go of stays taken for as long as this node lives.
     case close(ShardID, SessionClosing)
     case alive(ShardID)
@@ -18,65 +17,65 @@ struct MQTTSessionHouse {
     case forgetWill
   }
 
-  struct Lane {
-    var sessions = 0
+  public struct Lane {
+    public var sessions = 0
     /// The leader's term when the owner's claims were made last.
-    var term: UInt64?
-    var isAsking = false
-    var nextLifeSign = Instant.zero
+    public var term: UInt64?
+    public var isAsking = false
+    public var nextLifeSign = Instant.zero
   }
 
   /// Tickets of sessions' questions are apart from all others of this edge.
-  private static let tickets: UInt64 = 1 << 40
+  private static var tickets: UInt64 { 1 << 40 }
   /// Between two looks at what is to be done.
-  static let period = TimeSpan.milliseconds(100)
+  public static var period: TimeSpan { .milliseconds(100) }
   /// Before a closing that was refused is asked for again.
-  static let closeAgain = TimeSpan.seconds(1)
+  static var closeAgain: TimeSpan { .seconds(1) }
   /// Closings that wait to be asked again; past it the oldest is left to the shard, which finds it out in time.
-  static let closingsMost = 100_000
+  static var closingsMost: Int { 100_000 }
 
-  let owner: SessionOwner
+  public let owner: SessionOwner
   private var calls: [UInt64: Call] = [:]
   private var lastTicket: UInt64 = 0
-  var lanes: [Lane]
+  public var lanes: [Lane]
   /// With something to be saved before it is sent.
-  var owing: [SlotKey] = []
+  public var owing: [Connection] = []
   /// With something to be saved soon.
-  var moved: [SlotKey] = []
+  public var moved: [Connection] = []
   private var closings: [(at: Instant, shard: ShardID, closing: SessionClosing)] = []
   /// When sessions that only stand somewhere else are saved next.
-  var idleSweep = Instant.zero
-  var isTicking = false
+  public var idleSweep = Instant.zero
+  public var isTicking = false
 
-  init(owner: SessionOwner, shards: Int) {
+  public init(owner: SessionOwner, shards: Int) {
     self.owner = owner
     lanes = [Lane](repeating: Lane(), count: shards)
   }
 
-  mutating func ticket(for call: Call) -> Ticket {
+  public mutating func ticket(for call: Call) -> Ticket {
     lastTicket += 1
     calls[lastTicket] = call
     return Ticket(MQTTSessionHouse.tickets | lastTicket)
   }
 
-  mutating func answered(_ ticket: Ticket) -> Call? {
+  public mutating func answered(_ ticket: Ticket) -> Call? {
     guard MQTTSessionHouse.owns(ticket) else { return nil }
     return calls.removeValue(forKey: ticket.value & (MQTTSessionHouse.tickets - 1))
   }
 
-  mutating func closeLater(_ shard: ShardID, _ closing: SessionClosing, at now: Instant) {
+  public mutating func closeLater(_ shard: ShardID, _ closing: SessionClosing, at now: Instant) {
     if closings.count == MQTTSessionHouse.closingsMost { closings.removeFirst() }
     closings.append((now + MQTTSessionHouse.closeAgain, shard, closing))
   }
 
   /// Those to be asked for again now, oldest first.
-  mutating func dueClosings(at now: Instant) -> [(ShardID, SessionClosing)] {
+  public mutating func dueClosings(at now: Instant) -> [(ShardID, SessionClosing)] {
     let due = closings.prefix { $0.at <= now }
     defer { closings.removeFirst(due.count) }
     return due.map { ($0.shard, $0.closing) }
   }
 
-  static func owns(_ ticket: Ticket) -> Bool { ticket.value & ~(tickets - 1) == tickets }
+  public static func owns(_ ticket: Ticket) -> Bool { ticket.value & ~(tickets - 1) == tickets }
 
-  var isActive: Bool { !closings.isEmpty || !moved.isEmpty || lanes.contains { $0.sessions > 0 } }
+  public var isActive: Bool { !closings.isEmpty || !moved.isEmpty || lanes.contains { $0.sessions > 0 } }
 }
