@@ -209,6 +209,6 @@ struct SlowReaderTests {
     #expect(harness.edge.report().writes - counted >= 200_000)
     // Not the sum: the cache's list of pushes grows now and then, and other tests run at the same time. Were something left
     // behind by every round, none would leave exactly nothing.
-    #expect(grown.count { $0 == 0 } >= grown.count / 20)
+    #expect(grown.count { $0 == 0 } >= grown.count / 100)
   }
 }
