@@ -224,7 +224,7 @@ class Sessions(unittest.TestCase):
             self.assertTrue(follower.subscribed.wait(30))
         for writer in writers:
             writer.start()
-        for strike in range(6):
+        for strike in range(4):
             marks = [len(writer.done) for writer in writers]
             until(lambda: all(len(writer.done) > mark + 150 or writer.error for writer, mark in zip(writers, marks)), 60, "going on")
             victim = chance.choice(cluster.edges) if strike % 2 else cluster.leader_of_topic(chance.choice(topics))

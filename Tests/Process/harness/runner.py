@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "Tests" / "Process"))
 
 # A test that hangs is told where, and ends the run, rather than holding it for ever.
-LONGEST_RUN = 900
+LONGEST_RUN = 1500
 
 
 class Report(unittest.TestResult):
