@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 from harness.browser import BrowserTestCase
-from harness.cluster import Cluster, free_port
+from harness.cluster import Cluster
 from harness.websocket import WebSocket
 
 # Where the page runs: it does nothing by itself.
@@ -30,10 +30,7 @@ class MQTTTests(BrowserTestCase):
         super().setUpClass()
         cls.cluster = Cluster()
         cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = []
-        for edge in cls.cluster.edges:
-            cls.ports.append(free_port())
-            edge.options = (*edge.options, "--mqtt", f"127.0.0.1:{cls.ports[-1]}")
+        cls.ports = cls.cluster.serve_mqtt()
         cls.cluster.start()
 
     def mosquitto_pub(self, port, topic, payload, *properties):

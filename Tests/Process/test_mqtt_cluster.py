@@ -3,7 +3,7 @@
 import threading
 import unittest
 
-from harness.cluster import Cluster, free_port
+from harness.cluster import Cluster
 from harness.mqtt import PATIENCE, V311, Client, wire
 from harness.node import until
 from harness.sse import SSEStream
@@ -14,10 +14,7 @@ class ClusterTests(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = Cluster()
         cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = []
-        for edge in cls.cluster.edges:
-            cls.ports.append(free_port())
-            edge.options = (*edge.options, "--mqtt", f"127.0.0.1:{cls.ports[-1]}")
+        cls.ports = cls.cluster.serve_mqtt()
         cls.cluster.start()
 
     def test_across_edges(self):

@@ -6,7 +6,7 @@ import time
 import unittest
 from collections import Counter
 
-from harness.cluster import Cluster, free_port
+from harness.cluster import Cluster
 from harness.mqtt import PATIENCE, wire
 from harness.node import until
 
@@ -136,10 +136,7 @@ class Sessions(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = Cluster()
         cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = []
-        for edge in cls.cluster.edges:
-            cls.ports.append(free_port())
-            edge.options = (*edge.options, "--mqtt", f"127.0.0.1:{cls.ports[-1]}")
+        cls.ports = cls.cluster.serve_mqtt()
         cls.cluster.start()
 
     def client(self, edge, name="", **more):

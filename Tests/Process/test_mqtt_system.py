@@ -148,10 +148,7 @@ class ClusterTests(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = Cluster()
         cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = []
-        for edge in cls.cluster.edges:
-            cls.ports.append(free_port())
-            edge.options = (*edge.options, "--mqtt", f"127.0.0.1:{cls.ports[-1]}")
+        cls.ports = cls.cluster.serve_mqtt()
         cls.cluster.start()
 
     def test_cluster(self):

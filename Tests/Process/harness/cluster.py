@@ -121,6 +121,13 @@ class Cluster:
         self.extra.append(node)
         return node
 
+    def serve_mqtt(self):
+        """Before the start: every edge serves MQTT. The ports, in the order of the edges."""
+        ports = [free_port() for _ in self.edges]
+        for edge, port in zip(self.edges, ports):
+            edge.options = (*edge.options, "--mqtt", f"127.0.0.1:{port}")
+        return ports
+
     def start(self):
         for node in self.nodes:
             node.start(wait=False)
