@@ -55,9 +55,11 @@ extension Generator {
     var at = 0
     while true {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[at...])
-      guard case .packet(let packet) = MQTTClientPacket.read(rest) else {
-        guard MQTTClientPacket.read(rest) == .malformed else { return at }
-        return lostMQTT(publisher, "a packet that is none")
+      let packet: MQTTClientPacket
+      switch MQTTClientPacket.read(rest) {
+      case .needMore: return at
+      case .malformed: return lostMQTT(publisher, "a packet that is none")
+      case .packet(let found): packet = found
       }
       switch packet.kind {
       case .connectAcknowledgement:

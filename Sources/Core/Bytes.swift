@@ -71,6 +71,13 @@ public struct Bytes: Sendable {
   public var text: String { withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
 }
 
+extension Bytes {
+  /// In the order of their bytes, which for UTF-8 is that of their code points.
+  public func precedes(_ other: Bytes) -> Bool {
+    withUnsafeBytes { left in other.withUnsafeBytes { right in left.lexicographicallyPrecedes(right) } }
+  }
+}
+
 extension Bytes: Equatable, Hashable {
   public static func == (a: Bytes, b: Bytes) -> Bool {
     a.count == b.count && a.withUnsafeBytes { left in b.withUnsafeBytes { right in left.elementsEqual(right) } }

@@ -22,10 +22,3 @@ public struct PresenceDelivery: Sendable {
   public var edge: EdgeID
   public var push: PresencePush
 }
-
-extension Bytes {
-  /// In the order of their bytes, which for UTF-8 is that of their code points.
-  func precedes(_ other: Bytes) -> Bool {
-    withUnsafeBytes { left in other.withUnsafeBytes { right in left.lexicographicallyPrecedes(right) } }
-  }
-}

@@ -88,17 +88,14 @@ extension ShardReplica {
     guard scan.gap == nil, scan.at >= beforeFirst, committed > scan.at else { return nil }
     let span = committed.value - scan.at.value
     let limit = min(Int(clamping: span / settings.passedPerRecord), settings.maximumSparseRecords)
-    guard limit > 0, scan.filters.isExact || UInt64(state.topics.count) * 16 <= span else { return nil }
+    guard limit > 0, scan.filters.isExact || UInt64(state.topics.count) * 16 <= span,
+      let heads = state.topics.newest(matching: request.filters, after: scan.at, atMost: limit)
+    else { return nil }
     var walk = Walk(
       edge: request.edge, ticket: request.ticket, purpose: .since(scan, upTo: committed), maximumRecords: limit + 1,
       maximumBytes: request.maximumBytes)
     walk.after = scan.at
-    for index in state.topics.indices(matching: request.filters) {
-      let newest = state.topics.head(at: index).newest
-      guard newest > scan.at else { continue }
-      if walk.steps.count == limit { return nil }
-      walk.push(Walk.Step(offset: newest, remaining: .max))
-    }
+    for head in heads { walk.push(Walk.Step(offset: head, remaining: .max)) }
     return walk
   }
 

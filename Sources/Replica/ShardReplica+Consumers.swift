@@ -40,10 +40,8 @@ extension ShardReplica {
 
   mutating func gather(_ command: ShardCommand, _ asker: CommandAsker, wall: WallTime, into output: inout ReplicaOutput) {
     if gathered.isFull { appendGathered(wall: wall, into: &output) }
-    if let refusal = appendRefusal {
-      answer(asker, .failure(refusal), into: &output)
-    } else if pendingBytes > settings.maximumPendingBytes {
-      answer(asker, .failure(.overloaded), into: &output)
+    if let refusal = appendRefusal ?? (pendingBytes > settings.maximumPendingBytes ? .overloaded : nil) {
+      refuse(.commands([[asker]]), refusal, into: &output)
     } else {
       gathered.add(command, asker)
     }

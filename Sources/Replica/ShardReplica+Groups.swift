@@ -16,7 +16,7 @@ extension ShardReplica {
       answerLeaving(index, into: &output)
       if isKnown { return answer(asker, nil, into: &output) }
       asker.kind = .join(request.group)
-      gatherGroup(.openGroup(request.group), asker, wall: wall, into: &output)
+      gather(.openGroup(request.group), asker, wall: wall, into: &output)
     case .leave(let opening, let forGood):
       if let index = groups.index(of: request.group) {
         _ = groups[index].dispatch.leave(request.edge, opening: opening)
@@ -43,17 +43,6 @@ extension ShardReplica {
 
   private func answer(_ asker: CommandAsker, _ refusal: Refusal?, into output: inout ReplicaOutput) {
     output.replies.append(AddressedReply(edge: asker.edge, reply: .group(GroupReply(shard: settings.shard, .answer(asker.ticket, refusal)))))
-  }
-
-  private mutating func gatherGroup(_ command: ShardCommand, _ asker: CommandAsker, wall: WallTime, into output: inout ReplicaOutput) {
-    if gathered.isFull { appendGathered(wall: wall, into: &output) }
-    if let refusal = appendRefusal {
-      _ = answerGroup(asker, .refused(refusal), into: &output)
-    } else if pendingBytes > settings.maximumPendingBytes {
-      _ = answerGroup(asker, .refused(.overloaded), into: &output)
-    } else {
-      gathered.add(command, asker)
-    }
   }
 
   /// What a command came to. False if a group's edge did not ask for it.

@@ -42,6 +42,8 @@ public final class MQTTKeeping {
   /// More was delivered or acknowledged since the last save.
   public var hasMoved = false
   public var savedAt = Instant.zero
+  /// Its house looks at it by itself.
+  var isListed = false
   private var lastSave: UInt64 = 0
   /// What legs name their subscriptions by: the numbers that the save gave them.
   public private(set) var filterNumbers: [Bytes: Int] = [:]

@@ -39,9 +39,9 @@ public struct MQTTSessionHouse<Connection: Hashable & Sendable> {
   private var lastTicket: UInt64 = 0
   public var lanes: [Lane]
   /// With something to be saved before it is sent.
-  public var owing: [Connection] = []
-  /// With something to be saved soon.
-  public var moved: [Connection] = []
+  public private(set) var owing: [Connection] = []
+  /// With something to be saved soon, each once.
+  public private(set) var moved: [Connection] = []
   private var closings: [(at: Instant, shard: ShardID, closing: SessionClosing)] = []
   /// When sessions that only stand somewhere else are saved next.
   public var idleSweep = Instant.zero
@@ -61,6 +61,35 @@ public struct MQTTSessionHouse<Connection: Hashable & Sendable> {
   public mutating func answered(_ ticket: Ticket) -> Call? {
     guard MQTTSessionHouse.owns(ticket) else { return nil }
     return calls.removeValue(forKey: ticket.value & (MQTTSessionHouse.tickets - 1))
+  }
+
+  /// The session is to be saved at the end of this turn.
+  public mutating func listOwing(_ connection: Connection) { owing.append(connection) }
+
+  public mutating func takeOwing() -> [Connection] {
+    defer { owing.removeAll(keepingCapacity: true) }
+    return owing
+  }
+
+  /// The session is to be saved soon.
+  public mutating func listMoved(_ connection: Connection, _ keeping: MQTTKeeping) {
+    guard !keeping.isListed else { return }
+    keeping.isListed = true
+    moved.append(connection)
+  }
+
+  /// Those of `moved` that are to be saved now. Whoever was saved within `pause` waits; whoever has nothing left to save, or is no
+  /// more, is listed no more.
+  public mutating func takeDue(at now: Instant, every pause: TimeSpan, _ keeping: (Connection) -> MQTTKeeping?) -> [Connection] {
+    var due: [Connection] = []
+    moved.removeAll { connection in
+      guard let keeping = keeping(connection), !keeping.isLost else { return true }
+      if now - keeping.savedAt < pause || keeping.isSaving { return false }
+      keeping.isListed = false
+      if keeping.hasMoved || keeping.wantsSave { due.append(connection) }
+      return true
+    }
+    return due
   }
 
   public mutating func closeLater(_ shard: ShardID, _ closing: SessionClosing, at now: Instant) {

@@ -107,9 +107,3 @@ extension GroupPlace {
     return done.count <= GroupLimits.stretches
   }
 }
-
-extension Bytes {
-  fileprivate func precedes(_ other: Bytes) -> Bool {
-    withUnsafeBytes { left in other.withUnsafeBytes { right in left.lexicographicallyPrecedes(right) } }
-  }
-}

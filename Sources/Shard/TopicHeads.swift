@@ -145,6 +145,27 @@ extension TopicHeads {
     return found.enumerated().compactMap { at, index in at > 0 && found[at - 1] == index ? nil : index }
   }
 
+  /// The newest offset of every topic that `filters` want and that has anything after `offset`; nil where those are more than
+  /// `most`, or there are too many topics to look at. Ends as soon as that is known.
+  public func newest(matching filters: [Filter], after offset: Offset, atMost most: Int) -> [Offset]? {
+    var found: [Offset] = []
+    if filters.contains(where: \.hasWildcard) {
+      guard table.count <= Self.mostCompared else { return nil }
+      for index in 0..<table.count {
+        let newest = table[at: index].newest
+        guard newest > offset, table.withKey(at: index, { topic in filters.contains { $0.matches(topic) } }) else { continue }
+        if found.count == most { return nil }
+        found.append(newest)
+      }
+    } else {
+      for index in indices(matching: filters) where table[at: index].newest > offset {
+        if found.count == most { return nil }
+        found.append(table[at: index].newest)
+      }
+    }
+    return found
+  }
+
   /// The current values that any of `filters` wants and that have not expired at `now`, in order of offset.
   public func currentValues(matching filters: [Filter], at now: WallTime) -> [Bytes] {
     var found: [Bytes] = []

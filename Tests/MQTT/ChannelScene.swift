@@ -86,7 +86,15 @@ final class ChannelScene {
   var isClosed: Bool { channel.isClosed }
   var window: Int { channel.window }
   var deadline: Instant? { channel.deadline }
-  var session: MQTTSessionState { channel.session }
+  /// What another connection would have to go on with.
+  var session: MQTTSessionState {
+    var state = MQTTSessionState()
+    state.subscriptions = channel.heldSubscriptions
+    state.unreleased = channel.unreleasedIdentifiers
+    state.inFlight = channel.messagesInFlight
+    state.nextPacketIdentifier = channel.nextPacketIdentifier
+    return state
+  }
   var sessionExpiry: UInt32 { channel.sessionExpiry }
   var counters: MQTTChannelCounters { output.counters }
 

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import resource
+import signal
 import socket
 import subprocess
 import tempfile
@@ -28,9 +29,13 @@ class CheckConfigTests(unittest.TestCase):
         """It makes no folder, takes no address and locks nothing, beside a node that has all of them"""
         with Node() as node:
             words = ("--data", node.data, "--http", node.address, "--mqtt", f"127.0.0.1:{free_port()}")
+            # A node that is held has its addresses and locks, and writes nothing of its own meanwhile.
+            node.process.send_signal(signal.SIGSTOP)
             before = sorted(pathlib.Path(node.data).rglob("*"))
-            self.assertEqual(self.run_command(*words)[0], 0)
-            self.assertEqual(sorted(pathlib.Path(node.data).rglob("*")), before)
+            done = self.run_command(*words)
+            after = sorted(pathlib.Path(node.data).rglob("*"))
+            node.process.send_signal(signal.SIGCONT)
+            self.assertEqual((done[0], after), (0, before))
             self.assertEqual(node.get("/readyz")[0], 200)
         self.assertEqual(self.run_command("--data", "new/one")[0], 0)
         self.assertEqual(list(self.folder.iterdir()), [])

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from harness.cluster import free_port
-from harness.mqtt import PATIENCE, V5, V31, V311, Client, wire
+from harness.mqtt import PATIENCE, V5, V31, V311, Client, NodeTestCase, wire
 from harness.node import Node, until
 from harness.sse import SSEStream
 from harness.websocket import WebSocket
@@ -18,14 +18,7 @@ def property_of(message, name):
     return getattr(message.properties, name, None)
 
 
-class OneNode(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.mqtt = free_port()
-        cls.node = Node("--mqtt", f"127.0.0.1:{cls.mqtt}")
-        cls.addClassCleanup(cls.node.stop)
-        cls.node.start()
-
+class OneNode(NodeTestCase):
     def client(self, name="", version=V5, **more):
         port = self.node.port if more.get("transport") == "websockets" else self.mqtt
         client = Client(port, name, version, **more)

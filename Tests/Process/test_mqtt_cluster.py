@@ -3,20 +3,12 @@
 import threading
 import unittest
 
-from harness.cluster import Cluster
-from harness.mqtt import PATIENCE, V311, Client, wire
+from harness.mqtt import PATIENCE, V311, Client, ClusterTestCase, wire
 from harness.node import until
 from harness.sse import SSEStream
 
 
-class ClusterTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = cls.cluster.serve_mqtt()
-        cls.cluster.start()
-
+class ClusterTests(ClusterTestCase):
     def test_across_edges(self):
         """Published at one edge, heard at the other: MQTT, SSE, WebSocket, retained values, wills"""
         near, far = self.cluster.edges

@@ -2,9 +2,7 @@
 
 import unittest
 
-from harness.cluster import free_port
-from harness.mqtt import PATIENCE, V311, Client
-from harness.node import Node
+from harness.mqtt import PATIENCE, V311, Client, NodeTestCase
 from harness.sse import SSEStream
 from harness.websocket import WebSocket
 
@@ -18,14 +16,7 @@ def position(message):
     return found[0] if found else None
 
 
-class Positions(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.mqtt = free_port()
-        cls.node = Node("--mqtt", f"127.0.0.1:{cls.mqtt}")
-        cls.addClassCleanup(cls.node.stop)
-        cls.node.start()
-
+class Positions(NodeTestCase):
     def client(self, **more):
         client = Client(self.mqtt, **more)
         self.addCleanup(client.close)

@@ -6,8 +6,7 @@ import time
 import unittest
 from collections import Counter
 
-from harness.cluster import Cluster
-from harness.mqtt import PATIENCE, wire
+from harness.mqtt import PATIENCE, ClusterTestCase, wire
 from harness.node import until
 
 KEPT = {"clean": False, "session_expiry": 600}
@@ -131,14 +130,7 @@ class Follower(Wanderer):
                     return client.close()
 
 
-class Sessions(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = cls.cluster.serve_mqtt()
-        cls.cluster.start()
-
+class Sessions(ClusterTestCase):
     def client(self, edge, name="", **more):
         client = wire.Client(self.ports[edge], name, timeout=PATIENCE, **more)
         self.addCleanup(client.close)

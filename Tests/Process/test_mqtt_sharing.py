@@ -5,8 +5,8 @@ import subprocess
 import time
 import unittest
 
-from harness.cluster import Cluster, free_port
-from harness.mqtt import V5, V31, V311, Client, wire
+from harness.cluster import free_port
+from harness.mqtt import V5, V31, V311, Client, ClusterTestCase, wire
 from harness.node import Node, until
 
 NAMES = {V31: "mqttv31", V311: "mqttv311", V5: "mqttv5"}
@@ -38,14 +38,7 @@ class Member:
         self.client.close()
 
 
-class ClusterTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = cls.cluster.serve_mqtt()
-        cls.cluster.start()
-
+class ClusterTests(ClusterTestCase):
     def member(self, edge, filter, **more):
         member = Member(self.ports[edge], filter, **more)
         self.addCleanup(member.close)

@@ -8,9 +8,8 @@ import unittest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from harness.cluster import Cluster, free_port
-from harness.mqtt import PATIENCE, V5, V31, V311, Client
-from harness.node import Node, until
+from harness.mqtt import PATIENCE, V5, V31, V311, Client, ClusterTestCase, NodeTestCase
+from harness.node import until
 
 NAMES = {V31: "mqttv31", V311: "mqttv311", V5: "mqttv5"}
 # What every exporter and dashboard of Mosquitto's asks for.
@@ -32,13 +31,8 @@ def values(port, *filters, version=V5, seconds=3):
     return found
 
 
-class NodeTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.mqtt = free_port()
-        cls.node = Node("--mqtt", f"127.0.0.1:{cls.mqtt}", "--reactors", "2")
-        cls.addClassCleanup(cls.node.stop)
-        cls.node.start()
+class NodeTests(NodeTestCase):
+    options = ("--reactors", "2")
 
     def client(self, **more):
         client = Client(self.mqtt, **more)
@@ -143,14 +137,7 @@ class NodeTests(unittest.TestCase):
         self.assertEqual((message.topic, message.retain), ("$SYS/broker/uptime", False))
 
 
-class ClusterTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.cluster = Cluster()
-        cls.addClassCleanup(cls.cluster.stop)
-        cls.ports = cls.cluster.serve_mqtt()
-        cls.cluster.start()
-
+class ClusterTests(ClusterTestCase):
     def test_cluster(self):
         """Nodes, shards, clients of all edges and versions; a broker that dies is missed"""
         brokers, edges = len(self.cluster.brokers), len(self.cluster.edges)

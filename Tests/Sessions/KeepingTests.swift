@@ -111,4 +111,34 @@ import Testing
     #expect(next.keeping.numbers == [5: 1])
     #expect(next.keeping.take(try next.publish(5)) == .goes(number: 1))
   }
+
+  @Test("A busy session is looked at once however often it was saved meanwhile, and not at all when nothing is left to save")
+  func listedOnce() throws {
+    let scene = Scene()
+    var house = MQTTSessionHouse<Int>(owner: SessionOwner(high: 1, low: 2), shards: 1)
+    let keeping = scene.keeping
+    let pause = TimeSpan.seconds(1)
+    var bytes = ByteBuffer()
+    for number in 1...100 {
+      keeping.hasMoved = true
+      house.listMoved(3, keeping)
+      // A step of QoS 2 saves what has moved as well.
+      _ = keeping.beginSave(at: .zero + .milliseconds(number))
+      _ = keeping.saved(into: &bytes)
+      #expect(house.takeDue(at: .zero + .milliseconds(number), every: pause) { _ in keeping }.isEmpty)
+    }
+    #expect(house.moved == [3])
+    keeping.hasMoved = true
+    house.listMoved(3, keeping)
+    #expect(house.takeDue(at: .zero + .seconds(2), every: pause) { _ in keeping } == [3])
+    #expect(house.moved.isEmpty)
+    // Saved since it moved: there is nothing to do.
+    house.listMoved(3, keeping)
+    _ = keeping.beginSave(at: .zero + .seconds(2))
+    _ = keeping.saved(into: &bytes)
+    #expect(house.takeDue(at: .zero + .seconds(4), every: pause) { _ in keeping }.isEmpty && house.moved.isEmpty)
+    // Of one that is gone nothing is kept.
+    house.listMoved(3, keeping)
+    #expect(house.takeDue(at: .zero + .seconds(4), every: pause) { _ in nil }.isEmpty && house.moved.isEmpty)
+  }
 }

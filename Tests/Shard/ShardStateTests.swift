@@ -141,4 +141,22 @@ import Testing
     #expect(commands == 2)
     #expect(state.topics.count == count / 2)
   }
+
+  @Test("Topics with something new are found, each once, and looking ends where there are more than asked for")
+  func newestMatching() throws {
+    var log = LogWriter()
+    var state = ShardState()
+    for number in 0..<50 { try state.take(log.record("t/\(number)")) }
+    func found(_ filters: [String], after: UInt64, atMost: Int = 100) throws -> [UInt64]? {
+      state.topics.newest(matching: try filters.map { try Filter($0) }, after: Offset(after), atMost: atMost)?.map(\.value)
+    }
+    #expect(try found(["t/+"], after: 47) == [48, 49, 50])
+    #expect(try found(["t/+", "t/48", "#"], after: 47) == [48, 49, 50])
+    #expect(try found(["t/48", "t/48", "none"], after: 47) == [49])
+    #expect(try found(["t/48"], after: 49) == [])
+    #expect(try found(["none/+"], after: 0) == [])
+    #expect(try found(["t/+"], after: 47, atMost: 3) == [48, 49, 50])
+    #expect(try found(["t/+"], after: 47, atMost: 2) == nil)
+    #expect(try found(["t/1", "t/2"], after: 0, atMost: 1) == nil)
+  }
 }

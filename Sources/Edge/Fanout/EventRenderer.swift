@@ -1,4 +1,5 @@
 internal import Core
+internal import Feeds
 internal import JSON
 internal import MQTT
 internal import SSE
@@ -246,4 +247,7 @@ struct Gap {
 
 enum GapReason: String {
   case expired, foreign, future
+
+  /// That a cursor is another cluster's an edge knows before it asks.
+  init(_ reason: ReadGap.Reason) { self = reason == .future ? .future : .expired }
 }

@@ -94,6 +94,13 @@ extension EdgeReactor {
     careForDeadline(connection, session)
   }
 
+  /// A stretch of one shard is missing.
+  func tellMQTT(_ gap: ReadGap, of shard: ShardID, _ connection: Connection, _ session: MQTTSession) {
+    counters.gaps += 1
+    func cursor(_ offset: Offset) -> String { Cursor(cluster: settings.cluster, positions: [Position(shard, offset)]).description }
+    tellMQTT(Gap(reason: GapReason(gap.reason), from: cursor(gap.from), to: cursor(gap.to), skipped: gap.skipped), connection, session)
+  }
+
   /// Messages are missing: told as a message of its own, never silently.
   func tellMQTT(_ gap: Gap, _ connection: Connection, _ session: MQTTSession) {
     scratch.removeAll()

@@ -44,7 +44,11 @@ extension EdgeReactor {
     case .failure(let refusal): readAgain(connection, session, refusal)
     case .success(let page):
       guard let wanted = keeping.recalls.first.flatMap({ MQTTToken.place(of: $0.token) }) else { break }
-      if let gap = page.gap, gap.to >= wanted.offset { tellLoss(gap, reply.shard, connection, session) }
+      if var gap = page.gap, gap.to >= wanted.offset {
+        // It was asked for everything; how much of that was this client's is not known.
+        gap.skipped = nil
+        tellMQTT(gap, of: reply.shard, connection, session)
+      }
       // A replica that has not come so far yet.
       guard page.upTo >= wanted.offset else {
         readAgain(connection, session, .electing)
@@ -98,11 +102,5 @@ extension EdgeReactor {
     let recall = keeping.recalls.removeFirst()
     guard recall.wasSent else { return }
     speak(connection, session) { $0.abandon(recall.token, into: &$1) }
-  }
-
-  private func tellLoss(_ gap: ReadGap, _ shard: ShardID, _ connection: Connection, _ session: MQTTSession) {
-    counters.gaps += 1
-    func text(_ offset: Offset) -> String { Cursor(cluster: settings.cluster, positions: [Position(shard, offset)]).description }
-    tellMQTT(Gap(reason: gap.reason == .future ? .future : .expired, from: text(gap.from), to: text(gap.to)), connection, session)
   }
 }

@@ -10,9 +10,9 @@ extension EdgeReactor {
 
   /// What is written from here on waits until the session is saved as it is at the end of this turn.
   func oweSave(_ connection: Connection, _ session: MQTTSession) {
-    guard let keeping = session.keeping, keeping.isDurable, !keeping.isLost else { return }
+    guard let keeping = session.keeping, keeping.isDurable, !keeping.isLost, !keeping.owesSave else { return }
     keeping.oweSave()
-    sessionHouse.owing.append(connection.key)
+    sessionHouse.listOwing(connection.key)
   }
 
   func changeSubscriptions(_ connection: Connection, _ session: MQTTSession) {
@@ -22,9 +22,9 @@ extension EdgeReactor {
 
   /// More was sent or acknowledged of what is sent again if it is forgotten.
   func noteMove(_ connection: Connection, _ session: MQTTSession) {
-    guard let keeping = session.keeping, keeping.isDurable, !keeping.hasMoved else { return }
+    guard let keeping = session.keeping, keeping.isDurable else { return }
     keeping.hasMoved = true
-    sessionHouse.moved.append(connection.key)
+    sessionHouse.listMoved(connection.key, keeping)
   }
 
   /// Whether what is subscribed to still fits into what is kept of one session.
@@ -38,9 +38,7 @@ extension EdgeReactor {
 
   func saveSessions() {
     guard !sessionHouse.owing.isEmpty else { return }
-    let keys = sessionHouse.owing
-    sessionHouse.owing.removeAll(keepingCapacity: true)
-    for key in keys {
+    for key in sessionHouse.takeOwing() {
       guard let connection = connections[key], case .mqtt(let session) = connection.role, let keeping = session.keeping, keeping.wantsSave
       else { continue }
       save(connection, session, keeping)
@@ -57,18 +55,8 @@ extension EdgeReactor {
   /// The session as it is now.
   func fill(_ save: inout SessionSave, _ connection: Connection, _ session: MQTTSession, _ keeping: MQTTKeeping) {
     keeping.fill(&save, of: session.channel, backlog: session.backlog.tokens(among: settings.shardCount)) {
-      whereItStands(connection, session).compactMap { keeping.leg($0, of: session) }
+      keeping.legs(whereItStands(connection, session), of: session)
     }
-  }
-
-  /// What is followed and where each leg stands, while it goes on.
-  private func whereItStands(_ connection: Connection, _ session: MQTTSession) -> [Reader.Leg] {
-    if connection.audience != nil { return standing(session.legs, connection) }
-    guard let reader = connection.reader else { return session.legs }
-    guard reader.isParked, let audience = reader.audience else { return reader.legs }
-    var legs = reader.legs
-    legs[0].stand(atLeast: audience.parkedAt ?? fanout.cursor(of: audience), of: audience)
-    return legs
   }
 
   private func saved(_ key: SlotKey, _ nonce: UInt64, _ result: Result<SessionReply.Answer, Refusal>) {
@@ -81,7 +69,7 @@ extension EdgeReactor {
       let publishes = keeping.saved(into: &bytes)
       write(bytes.bytes, connection, session)
       for held in publishes { send(held, connection, session) }
-      if keeping.wantsSave { sessionHouse.owing.append(key) }
+      if keeping.wantsSave { sessionHouse.listOwing(key) }
       makePumpable(connection)
       goOnSharing(session)
     case .failure(.sessionLost):
@@ -91,7 +79,7 @@ extension EdgeReactor {
       // Nothing that hangs on it is sent meanwhile; a client that does not wait finds its session as it was saved last.
       keeping.notSaved()
       keeping.savedAt = now
-      sessionHouse.moved.append(key)
+      sessionHouse.listMoved(key, keeping)
     }
   }
 
@@ -129,10 +117,7 @@ extension EdgeReactor {
       else { continue }
       claims.append(keeping.claim)
     }
-    for start in stride(from: 0, to: claims.count, by: SessionLimits.claims) {
-      let some = Array(claims[start..<min(start + SessionLimits.claims, claims.count)])
-      askSession(shard, .claim(sessionHouse.owner, some), for: .claim(shard))
-    }
+    for some in claims.parts(ofAtMost: SessionLimits.claims) { askSession(shard, .claim(sessionHouse.owner, some), for: .claim(shard)) }
   }
 
   // MARK: Wills
@@ -177,14 +162,11 @@ extension EdgeReactor {
   }
 
   private func saveMoved() {
-    let keys = sessionHouse.moved
-    sessionHouse.moved.removeAll(keepingCapacity: true)
-    for key in keys {
-      guard let connection = connections[key], case .mqtt(let session) = connection.role, let keeping = session.keeping, !keeping.isLost
-      else { continue }
-      if now - keeping.savedAt < settings.mqttSaveEvery || keeping.isSaving {
-        sessionHouse.moved.append(key)
-      } else if keeping.hasMoved || keeping.wantsSave {
+    let due = sessionHouse.takeDue(at: now, every: settings.mqttSaveEvery) { key in
+      if case .mqtt(let session)? = connections[key]?.role { session.keeping } else { nil }
+    }
+    for key in due {
+      if let connection = connections[key], case .mqtt(let session) = connection.role, let keeping = session.keeping {
         save(connection, session, keeping)
       }
     }

@@ -78,11 +78,7 @@ extension EdgeReactor {
     guard !group.gaps.isEmpty else { return }
     for key in group.members {
       guard let connection = connections[key], connection.isMQTT, case .mqtt(let session) = connection.role else { continue }
-      for (shard, gap) in group.gaps {
-        counters.gaps += 1
-        let ends = [gap.from, gap.to].map { Cursor(cluster: settings.cluster, positions: [Position(shard, $0)]).description }
-        tellMQTT(Gap(reason: gap.reason == .future ? .future : .expired, from: ends[0], to: ends[1], skipped: gap.skipped), connection, session)
-      }
+      for (shard, gap) in group.gaps { tellMQTT(gap, of: shard, connection, session) }
       group.gaps.removeAll()
       return
     }

@@ -28,7 +28,7 @@ extension EdgeReactor {
     changeSubscriptions(connection, session)
     // A SUBSCRIBE may have waited for just this.
     for index in session.pendingSubscribes.indices { session.pendingSubscribes[index].groups.removeAll { $0 === group } }
-    answerSubscribes(connection.reader?.legs ?? session.legs, connection, session)
+    answerSubscribes(connection, session)
     return true
   }
 
@@ -121,7 +121,7 @@ extension EdgeReactor {
     for key in group.members {
       guard let connection = connections[key], case .mqtt(let session) = connection.role else { continue }
       for index in session.pendingSubscribes.indices { session.pendingSubscribes[index].groups.removeAll { $0 === group } }
-      answerSubscribes(connection.reader?.legs ?? session.legs, connection, session)
+      answerSubscribes(connection, session)
     }
   }
 
@@ -138,7 +138,7 @@ extension EdgeReactor {
       guard isWaiting else { continue }
       session.shares.leave(group)
       leave(group, connection, forGood: true)
-      answerSubscribes(connection.reader?.legs ?? session.legs, connection, session)
+      answerSubscribes(connection, session)
     }
   }
 
@@ -221,11 +221,5 @@ extension MQTTSharedFilter {
   /// What it is shared of; nil where a filter is longer than they are here.
   fileprivate var followed: Filter? {
     do throws(TopicError) { return try Filter(filter.withUnsafeBytes { Bytes(copying: $0) }) } catch { return nil }
-  }
-}
-
-extension [Offset] {
-  fileprivate func parts(ofAtMost limit: Int) -> [[Offset]] {
-    stride(from: 0, to: count, by: limit).map { Array(self[$0..<Swift.min(count, $0 + limit)]) }
   }
 }

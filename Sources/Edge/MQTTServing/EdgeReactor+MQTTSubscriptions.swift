@@ -117,14 +117,22 @@ extension EdgeReactor {
     speak(connection, session) { $0.unsubscribed(request.ticket, codes, at: now, into: &$1) }
   }
 
+  /// What is followed and where each leg stands, while it goes on.
+  func whereItStands(_ connection: Connection, _ session: MQTTSession) -> [Reader.Leg] {
+    if connection.audience != nil { return standing(session.legs, connection) }
+    guard let reader = connection.reader else { return session.legs }
+    guard reader.isParked, let audience = reader.audience else { return reader.legs }
+    var legs = reader.legs
+    legs[0].stand(atLeast: parkedPlace(of: audience), of: audience)
+    return legs
+  }
+
   /// Stops reading; answers what is followed and where each leg stands.
   func rest(_ connection: Connection, _ session: MQTTSession) -> [Reader.Leg] {
+    session.legs = whereItStands(connection, session)
     if connection.audience != nil {
-      session.legs = standing(session.legs, connection)
       leaveAudience(connection)
     } else if let reader = connection.reader {
-      unpark(reader)
-      session.legs = reader.legs
       release(reader, of: connection)
       connection.reader = nil
     }
@@ -152,7 +160,12 @@ extension EdgeReactor {
     return true
   }
 
-  func answerSubscribes(_ legs: [Reader.Leg], _ connection: Connection, _ session: MQTTSession) {
+  /// The same where none of the legs has changed.
+  func answerSubscribes(_ connection: Connection, _ session: MQTTSession) {
+    answerSubscribes(connection.reader?.legs ?? session.legs, connection, session)
+  }
+
+  private func answerSubscribes(_ legs: [Reader.Leg], _ connection: Connection, _ session: MQTTSession) {
     while let first = session.pendingSubscribes.first {
       guard first.groups.isEmpty, legs.allSatisfy({ $0.subscription != first.name || $0.isAnnounced }) else { return }
       session.pendingSubscribes.removeFirst()

@@ -66,7 +66,7 @@ extension EdgeReactor {
     for (leg, from) in zip(legs, froms) {
       tell(
         Gap(
-          reason: gap.reason == .future ? .future : .expired, from: from, to: cursorText(of: reader, leg),
+          reason: GapReason(gap.reason), from: from, to: cursorText(of: reader, leg),
           skipped: legs.count == 1 ? gap.skipped : nil), leg, reader, connection)
     }
   }

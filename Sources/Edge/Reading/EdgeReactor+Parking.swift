@@ -21,8 +21,11 @@ extension EdgeReactor {
   func unpark(_ reader: Reader) {
     guard reader.isParked, let audience = reader.audience else { return }
     reader.isParked = false
-    reader.legs[0].stand(atLeast: audience.parkedAt ?? fanout.cursor(of: audience), of: audience)
+    reader.legs[0].stand(atLeast: parkedPlace(of: audience), of: audience)
   }
+
+  /// Where its parked readers stand.
+  func parkedPlace(of audience: Audience) -> [Offset] { audience.parkedAt ?? fanout.cursor(of: audience) }
 
   /// All of them go on reading; whoever is on its way already goes on by itself.
   func unpark(_ audience: Audience) {

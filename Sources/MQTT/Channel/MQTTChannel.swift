@@ -159,13 +159,4 @@ public struct MQTTChannel: ~Copyable {
         isReceived: entry.current == .received)
     }
   }
-
-  public var session: MQTTSessionState {
-    var state = MQTTSessionState()
-    state.subscriptions = heldSubscriptions
-    state.unreleased = unreleasedIdentifiers
-    state.inFlight = messagesInFlight
-    state.nextPacketIdentifier = nextPacketIdentifier
-    return state
-  }
 }

@@ -122,22 +122,21 @@ extension SimulatedCluster {
   // Saving -------------------------------------------------------------------------------------------------
 
   func oweSave(_ pipe: MQTTPipe, _ edge: SimulatedEdge) {
-    guard let keeping = pipe.session.keeping, keeping.isDurable, !keeping.isLost else { return }
+    guard let keeping = pipe.session.keeping, keeping.isDurable, !keeping.isLost, !keeping.owesSave else { return }
     keeping.oweSave()
-    edge.sessions?.house.owing.append(pipe.number)
+    edge.sessions?.house.listOwing(pipe.number)
   }
 
   func noteMove(_ pipe: MQTTPipe, _ edge: SimulatedEdge) {
-    guard let keeping = pipe.session.keeping, keeping.isDurable, !keeping.hasMoved else { return }
+    guard let keeping = pipe.session.keeping, keeping.isDurable else { return }
     keeping.hasMoved = true
-    edge.sessions?.house.moved.append(pipe.number)
+    edge.sessions?.house.listMoved(pipe.number, keeping)
   }
 
   /// At the end of a turn.
   func saveSessions(_ edge: SimulatedEdge) {
     guard let own = edge.sessions, !own.house.owing.isEmpty else { return }
-    let numbers = own.house.owing
-    own.house.owing.removeAll(keepingCapacity: true)
+    let numbers = own.house.takeOwing()
     for number in numbers {
       if pipes[number].isOpenAtEdge, let keeping = pipes[number].session.keeping, keeping.wantsSave { save(pipes[number], edge, keeping) }
     }
@@ -176,7 +175,7 @@ extension SimulatedCluster {
       let publishes = keeping.saved(into: &bytes)
       write(bytes.freeze(), pipe)
       for held in publishes { publish(held.request, number: held.number, pipe, edge) }
-      if keeping.wantsSave { edge.sessions?.house.owing.append(number) }
+      if keeping.wantsSave { edge.sessions?.house.listOwing(number) }
       pump(pipe, edge)
     case .failure(.sessionLost):
       forget(keeping, edge)
@@ -185,7 +184,7 @@ extension SimulatedCluster {
       note("a save of client \(pipe.client) is refused: \(refusal)")
       keeping.notSaved()
       keeping.savedAt = now
-      edge.sessions?.house.moved.append(number)
+      edge.sessions?.house.listMoved(number, keeping)
     }
   }
 
@@ -269,15 +268,9 @@ extension SimulatedCluster {
   }
 
   private func saveMoved(_ own: EdgeSessions, _ edge: SimulatedEdge) {
-    let numbers = own.house.moved
-    own.house.moved.removeAll(keepingCapacity: true)
-    for number in numbers {
-      guard pipes[number].isOpenAtEdge, let keeping = pipes[number].session.keeping, !keeping.isLost else { continue }
-      if now - keeping.savedAt < SimulatedCluster.saveEvery || keeping.isSaving {
-        own.house.moved.append(number)
-      } else if keeping.hasMoved || keeping.wantsSave {
-        save(pipes[number], edge, keeping)
-      }
+    let due = own.house.takeDue(at: now, every: SimulatedCluster.saveEvery) { number in
+      pipes[number].isOpenAtEdge ? pipes[number].session.keeping : nil
     }
+    for number in due { if let keeping = pipes[number].session.keeping { save(pipes[number], edge, keeping) } }
   }
 }

@@ -2,12 +2,14 @@
 
 import queue
 import sys
+import unittest
 
 import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from .node import ROOT
+from .cluster import Cluster, free_port
+from .node import ROOT, Node
 
 sys.path.append(str(ROOT / "Tests" / "Conformance"))
 from outside import mqtt as wire  # noqa: E402, F401
@@ -66,3 +68,27 @@ class Client:
     def close(self):
         self.paho.disconnect()
         self.paho.loop_stop()
+
+
+class NodeTestCase(unittest.TestCase):
+    """One node for the tests of a class, with a port for MQTT."""
+
+    options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mqtt = free_port()
+        cls.node = Node("--mqtt", f"127.0.0.1:{cls.mqtt}", *cls.options)
+        cls.addClassCleanup(cls.node.stop)
+        cls.node.start()
+
+
+class ClusterTestCase(unittest.TestCase):
+    """One cluster for the tests of a class; `ports` are those of its edges for MQTT."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster()
+        cls.addClassCleanup(cls.cluster.stop)
+        cls.ports = cls.cluster.serve_mqtt()
+        cls.cluster.start()

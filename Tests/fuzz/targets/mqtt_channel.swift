@@ -70,9 +70,9 @@ private func conversation(_ bytes: [UInt8], _ form: UInt8, step: Int) {
     insist(kept.count < 400 || channel.version == nil, "\(kept.count) bytes are waited for")
     insist(!channel.isPaused, "everything is answered, and it waits")
   }
-  let session = channel.session
-  let encoded = written { MQTTSessionState.encode(session.subscriptions, into: &$0) }
-  insist((try? MQTTSessionState.subscriptions(decoding: encoded.span.bytes)) == session.subscriptions, "subscriptions read again are others")
+  let held = channel.heldSubscriptions
+  let encoded = written { MQTTSessionState.encode(held, into: &$0) }
+  insist((try? MQTTSessionState.subscriptions(decoding: encoded.span.bytes)) == held, "subscriptions read again are others")
   channel.connectionLost(at: .zero, into: &output)
   _ = answer(&channel, &output, form, &answers, &wills)
   insist(wills <= 1, "a will told twice")
