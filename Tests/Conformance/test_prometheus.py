@@ -12,8 +12,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from harness.cluster import Cluster, free_port
-from harness.node import ROOT, until
+from harness.cluster import Cluster
+from harness.node import ROOT, free_port, until
 from harness.readers import LongPollReader, SSEReader, WebSocketReader
 from outside.wire import Wire, request
 

@@ -5,8 +5,9 @@ import ssl
 import time
 import unittest
 
-from harness.cluster import Cluster, free_port
+from harness.cluster import Cluster
 from harness.mqtt_publisher import MQTTPublisher, SocketClient
+from harness.node import free_port
 from harness.sse import HTTPStream
 from harness.websocket import WebSocket
 from harness.witness import Witness

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import resource
-import signal
 import socket
 import subprocess
 import tempfile
@@ -30,11 +29,11 @@ class CheckConfigTests(unittest.TestCase):
         with Node() as node:
             words = ("--data", node.data, "--http", node.address, "--mqtt", f"127.0.0.1:{free_port()}")
             # A node that is held has its addresses and locks, and writes nothing of its own meanwhile.
-            node.process.send_signal(signal.SIGSTOP)
+            node.pause()
             before = sorted(pathlib.Path(node.data).rglob("*"))
             done = self.run_command(*words)
             after = sorted(pathlib.Path(node.data).rglob("*"))
-            node.process.send_signal(signal.SIGCONT)
+            node.resume()
             self.assertEqual((done[0], after), (0, before))
             self.assertEqual(node.get("/readyz")[0], 200)
         self.assertEqual(self.run_command("--data", "new/one")[0], 0)

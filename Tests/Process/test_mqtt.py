@@ -5,9 +5,8 @@ import signal
 import subprocess
 import unittest
 
-from harness.cluster import free_port
 from harness.mqtt import PATIENCE, V5, V31, V311, Client, NodeTestCase, wire
-from harness.node import Node, until
+from harness.node import Node, free_port, until
 from harness.sse import SSEStream
 from harness.websocket import WebSocket
 

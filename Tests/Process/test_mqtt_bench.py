@@ -4,8 +4,7 @@ import json
 import subprocess
 import unittest
 
-from harness.cluster import free_port
-from harness.node import BINARY, Node
+from harness.node import BINARY, Node, free_port
 
 
 class Bench(unittest.TestCase):

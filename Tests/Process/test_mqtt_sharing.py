@@ -5,9 +5,8 @@ import subprocess
 import time
 import unittest
 
-from harness.cluster import free_port
 from harness.mqtt import V5, V31, V311, Client, ClusterTestCase, wire
-from harness.node import Node, until
+from harness.node import Node, free_port, until
 
 NAMES = {V31: "mqttv31", V311: "mqttv311", V5: "mqttv5"}
 

@@ -10,8 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness.cluster import free_port
-from harness.node import ROOT, until
+from harness.node import ROOT, free_port, until
 
 UP = str(ROOT / "cluster" / "up")
 

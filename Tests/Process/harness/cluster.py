@@ -1,33 +1,14 @@
 """A real cluster on loopback: brokers and edges in processes of their own, each of which can be killed and come back."""
 
 import pathlib
-import random
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.parse
 
-from .node import BINARY, Node, until
-
-# Below the ports that the system hands to outgoing connections: a node that is down must find its ports again.
-PORTS = range(15_000, 32_000)
-
-
-def free_port():
-    """A port that is free for TCP and UDP."""
-    while True:
-        port = random.choice(PORTS)
-        try:
-            with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-                stream.bind(("127.0.0.1", port))
-                datagrams.bind(("127.0.0.1", port))
-            return port
-        except OSError:
-            continue
+from .node import BINARY, Node, free_port, until
 
 
 class ClusterNode(Node):
@@ -41,9 +22,7 @@ class ClusterNode(Node):
         self.role = role
         self.data = data
         self.join = join
-        self.port = free_port()
         self.cluster_port = cluster_port or free_port()
-        self.is_paused = False
 
     prefix = ()  # what its command is started with
 
@@ -62,15 +41,6 @@ class ClusterNode(Node):
     @property
     def is_running(self):
         return self.process is not None and self.process.poll() is None
-
-    def pause(self):
-        """What a machine that hangs is to the others."""
-        self.process.send_signal(signal.SIGSTOP)
-        self.is_paused = True
-
-    def resume(self):
-        self.process.send_signal(signal.SIGCONT)
-        self.is_paused = False
 
     def stop(self):
         if self.is_running:

@@ -8,8 +8,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from .cluster import Cluster, free_port
-from .node import ROOT, Node
+from .cluster import Cluster
+from .node import ROOT, Node, free_port
 
 sys.path.append(str(ROOT / "Tests" / "Conformance"))
 from outside import mqtt as wire  # noqa: E402, F401

@@ -1,8 +1,11 @@
 """A real node in a process of its own, with a data directory that goes when the test does."""
 
 import http.client
+import itertools
 import json
+import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -15,10 +18,24 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = ROOT / ".build" / "release" / "tidings"
 
 
+# Below the ports that the system hands to outgoing connections, so that a node that is down finds its own again; and
+# apart for each lane of tests that runs beside others (runner.py).
+LANE_PORTS = 5_000
+FIRST_PORT = 12_000 + LANE_PORTS * int(os.environ.get("TIDINGS_TEST_LANE", "0"))
+steps = itertools.count(random.randrange(LANE_PORTS))
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is free for TCP and UDP, and was not handed out before."""
+    while True:
+        port = FIRST_PORT + next(steps) % LANE_PORTS
+        try:
+            with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+                stream.bind(("127.0.0.1", port))
+                datagrams.bind(("127.0.0.1", port))
+            return port
+        except OSError:
+            continue
 
 
 def until(condition, seconds=10.0, what="it"):
@@ -42,6 +59,7 @@ class Node:
         self.kept = data is not None
         self.data = data or tempfile.mkdtemp(prefix="tidings-test-")
         self.process = None
+        self.is_paused = False
         self.log_path = pathlib.Path(tempfile.mkstemp(prefix="tidings-log-")[1])
 
     @property
@@ -77,6 +95,16 @@ class Node:
         """What a power cut is to a process."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def pause(self):
+        """What a machine that hangs is to the others: when this is back, none of its threads runs."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+        self.is_paused = True
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+        self.is_paused = False
 
     def terminate(self, seconds=20.0):
         self.process.send_signal(signal.SIGTERM)
