@@ -86,6 +86,10 @@ extension EdgeReactor {
 
   // MARK: The end
 
+  /// A connection between two requests may be a proxy's that has not noticed yet, and sends one more: it is answered, and told that
+  /// it was the last. So long it has for that.
+  private static let idlePatience = TimeSpan.seconds(2)
+
   /// Tells every client, each in its transport's own words, to come back elsewhere; spread over `window`, so that
   /// those elsewhere are not run over.
   public func drain(over window: TimeSpan) {
@@ -93,14 +97,16 @@ extension EdgeReactor {
     let keys = connections.keys
     for (place, key) in keys.enumerated() {
       guard let connection = connections[key] else { continue }
-      if case .http(let session) = connection.role, session.pending.isEmpty, connection.input.isEmpty, connection.output.isEmpty {
-        close(connection)
-        continue
-      }
-      let share = window.nanoseconds / Int64(max(1, keys.count)) * Int64(place)
-      departures.append((now + TimeSpan(nanoseconds: share), key))
+      var share = TimeSpan(nanoseconds: window.nanoseconds / Int64(max(1, keys.count)) * Int64(place))
+      if case .http(let session) = connection.role, isBetweenRequests(connection, session) { share = min(window, Self.idlePatience) }
+      departures.append((now + share, key))
     }
+    departures.sort { $0.0 < $1.0 }
     careForDepartures()
+  }
+
+  private func isBetweenRequests(_ connection: Connection, _ session: HTTPSession) -> Bool {
+    session.pending.isEmpty && connection.output.isEmpty && !session.decoder.isInsideMessage(pending: connection.input.count)
   }
 
   /// The node takes part again; whoever was not sent off yet stays.
@@ -138,9 +144,10 @@ extension EdgeReactor {
     case .mqtt(let session):
       speak(connection, session) { $0.end(.serverShuttingDown, "The node is going down; connect again.", at: now, into: &$1) }
     case .http(let session):
+      // Whoever is in the middle of a request has it answered, and is let go with that.
       if session.waitsForEvents {
         waitIsOver(connection, session)
-      } else if session.pending.isEmpty {
+      } else if isBetweenRequests(connection, session) {
         closeWhenSent(connection)
       }
     case .finishing: break

@@ -83,6 +83,8 @@ struct LimitTests {
   func drain() throws {
     let harness = try EdgeHarness()
     let idle = try harness.connect(sending: request("/healthz"))
+    let pooled = try harness.connect(sending: request("/healthz"))
+    let upload = try harness.connect(sending: "POST /v1/topics/c HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhal")
     let stream = try harness.connect(sending: request("/v1/events?topic=a", eventStream))
     let socket = try harness.connect(sending: TestClient.upgrade)
     socket.sendFrame("{\"op\":\"subscribe\",\"id\":\"1\",\"topics\":[\"a\"]}")
@@ -91,7 +93,7 @@ struct LimitTests {
     slow.isStalled = true
     slow.send(request("/tidings.js"))
     harness.settle()
-    _ = (idle.answers(), stream.take())
+    _ = (idle.answers(), pooled.answers(), stream.take())
     harness.delays = SeededGenerator(seed: 1)
     let publisher = try harness.connect()
     publisher.send(post("/v1/topics/b", "x"))
@@ -100,8 +102,16 @@ struct LimitTests {
     harness.settle()
     let late = try harness.connect(sending: request("/v1/events?topic=a", eventStream))
     #expect(late.answers().map(\.status) == [503])
-    harness.pass(.seconds(5))
-    #expect(idle.hasEnded)
+    // A proxy that has not noticed sends one more request over a connection that it keeps.
+    harness.pass(.seconds(1))
+    pooled.send(post("/v1/topics/c", "x"))
+    harness.settle()
+    let last = try #require(pooled.answers().first)
+    #expect(last.status == 200 && last["Connection"] == "close" && pooled.hasEnded && !idle.hasEnded)
+    harness.pass(.seconds(4))
+    upload.send("f!")
+    harness.settle()
+    #expect(idle.hasEnded && upload.answers().map(\.status) == [200] && upload.hasEnded)
     #expect(stream.hasEnded && stream.take().contains("retry: "))
     #expect(socket.messages().contains { $0.contains("\"op\":\"drain\",\"reconnectAfter\":") } && socket.messages().last == "close 1001")
     let answer = try #require(poll.answers().first)
@@ -112,7 +122,7 @@ struct LimitTests {
     harness.settle()
     #expect(slow.answers().first?.status == 200)
     harness.pass(.seconds(15))
-    for client in [stream, socket, poll, publisher, slow, late] { client.close() }
+    for client in [idle, pooled, upload, stream, socket, poll, publisher, slow, late] { client.close() }
     harness.settle()
     #expect(harness.edge.connectionCount == 0)
   }

@@ -1,5 +1,6 @@
 import Core
 import Feeds
+import MQTT
 import Testing
 
 @testable import Edge
@@ -9,10 +10,12 @@ private struct Device {
   let client: TestClient
   private var mid: UInt8 = 0
 
-  init(_ harness: EdgeHarness, _ name: String) throws {
+  init(_ harness: EdgeHarness, _ name: String, isKept: Bool = false) throws {
     client = try harness.connectMQTT()
-    let head: [UInt8] = [0x10, UInt8(16 + name.utf8.count), 0, 4] + Array("MQTT".utf8) + [5, 2, 0, 60, 3, 0x21, 0, 2]
-    client.send(head + [0, UInt8(name.utf8.count)] + Array(name.utf8))
+    let properties: [UInt8] = [0x21, 0, 2] + (isKept ? [0x11, 0, 0, 0, 60] : [])
+    let identifier = [0, UInt8(name.utf8.count)] + Array(name.utf8)
+    let body = [0, 4] + Array("MQTT".utf8) + [5, 2, 0, 60, UInt8(properties.count)] + properties + identifier
+    client.send([0x10, UInt8(body.count)] + body)
     harness.settle()
     #expect(take().map { $0[0] } == [0x20])
   }
@@ -70,7 +73,7 @@ private struct Device {
   private let filter = "$share/g/a/+"
   private let group = GroupName(name: Bytes("g"), filter: try! Filter("a/+"))
 
-  private func harness() throws -> EdgeHarness { try EdgeHarness(shards: 2) }
+  private func harness() throws -> EdgeHarness { try EdgeHarness(shards: 2) { $0.mqtt.sessionExpiryMaximum = 600 } }
 
   private func joins(_ shard: ModelShard) -> [GroupMembership] {
     shard.takeGroupRequests().compactMap { if case .join(let membership) = $0.operation { membership } else { nil } }
@@ -184,6 +187,54 @@ private struct Device {
         "\(GroupRequest.Operation.acknowledge([offsets[1]]))", "\(GroupRequest.Operation.release(opening: opening, [offsets[2]]))",
         "\(GroupRequest.Operation.leave(opening: opening, forGood: false))",
       ])
+  }
+
+  @Test("QoS 2 of a session that is kept: its own once its shard has it and before it is sent; nobody's but the group's till then")
+  func exactlyOnceKept() throws {
+    let harness = try harness()
+    var one = try Device(harness, "one", isKept: true)
+    one.subscribe([(filter, 2)], harness)
+    _ = one.take()
+    let shard = harness.shard(of: "a/x")
+    let opening = try #require(joins(shard).first?.opening)
+    func told() -> [String] { shard.takeGroupRequests().map { "\($0.operation)" }.filter { !$0.hasPrefix("join") } }
+    for shard in harness.shards { shard.keepsSessionAnswers = true }
+    let offsets = give(["1", "2"], of: "a/x", opening, harness)
+    #expect(one.messages() == [] && told() == [])
+    for shard in harness.shards {
+      shard.keepsSessionAnswers = false
+      shard.tellKeptAnswers()
+    }
+    harness.settle()
+    #expect(one.messages().map(\.payload) == ["1", "2"])
+    #expect(told() == ["\(GroupRequest.Operation.acknowledge(offsets))"])
+    one.client.close()
+    harness.settle()
+    #expect(told() == ["\(GroupRequest.Operation.leave(opening: opening, forGood: false))"])
+  }
+
+  @Test("QoS 2 of a session that was lost, or is given back in vain, is another member's; one that is given back keeps it", arguments: [true, false])
+  func exactlyOnceLost(comesBack: Bool) throws {
+    for isLost in [true, false] {
+      let harness = try harness()
+      var one = try Device(harness, "one", isKept: true)
+      one.subscribe([(filter, 2)], harness)
+      _ = one.take()
+      let shard = harness.shard(of: "a/x")
+      let opening = try #require(joins(shard).first?.opening)
+      // No save is answered while the connection is there, if it is to be given back.
+      for shard in harness.shards { shard.sessions.refusal = comesBack ? .noQuorum : .sessionLost }
+      let offsets = give(["1"], of: "a/x", opening, harness)
+      #expect(one.messages() == [])
+      one.client.close()
+      harness.settle()
+      for shard in harness.shards { shard.sessions.refusal = isLost ? .sessionLost : nil }
+      harness.pass(.seconds(3))
+      let told = shard.takeGroupRequests().map { "\($0.operation)" }
+      let isKept = comesBack && !isLost
+      #expect(told.contains("\(GroupRequest.Operation.acknowledge(offsets))") == isKept)
+      #expect(told.contains("\(GroupRequest.Operation.release(opening: opening, offsets))") == !isKept)
+    }
   }
 
   @Test("With another leader the edge joins anew, says what its clients hold, and takes nothing more of the old one")

@@ -43,9 +43,9 @@ class ClusterTests(ClusterTestCase):
         self.addCleanup(member.close)
         return member
 
-    def hoarder(self, edge, filter, count, qos=1):
+    def hoarder(self, edge, filter, count, qos=1, name="", **more):
         """A member that takes so many and acknowledges none."""
-        client = wire.Client(self.ports[edge], timeout=20, keep_alive=0, receive_maximum=count)
+        client = wire.Client(self.ports[edge], name, timeout=20, keep_alive=0, receive_maximum=count, **more)
         self.addCleanup(client.close)
         self.assertEqual(client.subscribe((filter, qos))[0], [qos])
         return client
@@ -115,6 +115,42 @@ class ClusterTests(ClusterTestCase):
             until(lambda: set(other.payloads) | acknowledged >= set(payloads), 20, "all messages")
             self.assertEqual(len(other.payloads), len(set(other.payloads)))
             self.assertTrue(had <= set(other.payloads))
+        finally:
+            self.cluster.edges[0].start()
+            self.cluster.wait_healthy()
+
+    def test_edge_killed_exactly_once(self):
+        """QoS 2 of a session that is kept: its edge is killed, no other member is sent it, and the client finishes it elsewhere"""
+        filter, topics, payloads = "$share/once/once/#", [f"once/{number}" for number in range(8)], [str(number) for number in range(200)]
+        kept = {"name": "kept", "clean": False, "session_expiry": 600}
+        first = self.hoarder(0, filter, 20, qos=2, **kept)
+        other = self.member(1, filter, qos=2)
+        publish_all(self.cluster.edges[1], topics, payloads)
+        had = [first.message() for _ in range(20)]
+        for message in had[:10]:
+            first.send(wire.ack(wire.PUBREC, message.mid))
+            self.assertEqual(first.packet().kind, wire.PUBREL)
+        until(lambda: len(other.heard) == 180, 20, "the rest")
+        self.cluster.edges[0].kill()
+        try:
+            second = wire.Client(self.ports[1], timeout=20, keep_alive=0, receive_maximum=20, client=kept.pop("name"), **kept)
+            self.addCleanup(second.close)
+            released, again = set(), []
+            while len(released) < 20:
+                packet = second.packet()
+                if packet.kind == wire.PUBLISH:
+                    again.append(packet.payload)
+                    second.send(wire.ack(wire.PUBREC, packet.mid))
+                else:
+                    self.assertEqual(packet.kind, wire.PUBREL)
+                    released.add(packet.mid)
+                    second.send(wire.ack(wire.PUBCOMP, packet.mid))
+            self.assertEqual(released, {message.mid for message in had})
+            self.assertEqual(again, [message.payload for message in had[10:]])
+            # By now the shards have missed the edge, and given out what was still its.
+            time.sleep(8)
+            second.nothing_else()
+            self.all_of(sorted(set(payloads) - {message.payload.decode() for message in had}), other)
         finally:
             self.cluster.edges[0].start()
             self.cluster.wait_healthy()

@@ -49,6 +49,7 @@ extension EdgeReactor {
     var save = SessionSave(keeping.claim, number: 0, subscriptions: nil, progress: nil)
     fill(&save, connection, session, keeping)
     save.number = keeping.beginSave(at: now)
+    session.shares.saveBegins()
     askSession(keeping.shard, .change(.save(save)), for: .save(connection.key, keeping.nonce))
   }
 
@@ -69,10 +70,12 @@ extension EdgeReactor {
       let publishes = keeping.saved(into: &bytes)
       write(bytes.bytes, connection, session)
       for held in publishes { send(held, connection, session) }
+      settleSaved(session)
       if keeping.wantsSave { sessionHouse.listOwing(key) }
       makePumpable(connection)
       goOnSharing(session)
     case .failure(.sessionLost):
+      loseUnsaved(session)
       forget(keeping)
       takeOver(keeping.client, upTo: keeping.epoch)
     case .failure:
@@ -91,7 +94,11 @@ extension EdgeReactor {
     case .open(let key, let shard, let opening): opened(key, shard, opening, reply.result)
     case .save(let key, let nonce): saved(key, nonce, reply.result)
     case .close(let shard, let closing):
-      if case .failure(let refusal) = reply.result, refusal != .sessionLost { sessionHouse.closeLater(shard, closing, at: now) }
+      switch reply.result {
+      case .success: handedOver(closing, isKept: true)
+      case .failure(.sessionLost): handedOver(closing, isKept: false)
+      case .failure: sessionHouse.closeLater(shard, closing, at: now)
+      }
     case .alive(let shard): alive(shard, reply.result)
     case .claim: if case .success(.lost(let claims)) = reply.result { for claim in claims { takeOver(claim.client, upTo: claim.epoch) } }
     // The leader hands it out again until it knows.

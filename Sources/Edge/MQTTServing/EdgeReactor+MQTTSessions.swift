@@ -175,10 +175,13 @@ extension EdgeReactor {
     guard keeping.epoch > 0 else { return }
     let expiry = session.channel.sessionExpiry
     var save = SessionSave(keeping.claim, number: keeping.nextSave(), subscriptions: nil, progress: nil)
-    if keeping.isDurable, expiry > 0 { fill(&save, connection, session, keeping) }
+    let isKept = keeping.isDurable && expiry > 0
+    if isKept { fill(&save, connection, session, keeping) }
     let fate: SessionClosing.WillFate = !session.hasWillDue ? .dropped : isDraining ? .waits(seconds: settings.mqttDrainPatience) : .due
     forget(keeping)
-    close(keeping.shard, SessionClosing(save, expiry: expiry, will: fate))
+    let closing = SessionClosing(save, expiry: expiry, will: fate)
+    if isKept { handOver(closing, session) }
+    close(keeping.shard, closing)
   }
 
   func close(_ shard: ShardID, _ closing: SessionClosing) {

@@ -66,7 +66,8 @@ extension EdgeReactor {
         case .sent where delivery.qos == .atMostOnce: group.lanes[message.lane].acknowledged.append(message.offset)
         case .sent:
           group.lanes[message.lane].held.insert(message.offset)
-          session.shares.sent(MQTTShares.Holding(group: group, message: message, qos: delivery.qos), token: delivery.token)
+          let isKept = isFound && session.keeping?.isDurable == true
+          session.shares.sent(MQTTShares.Holding(group: group, message: message, qos: delivery.qos), token: delivery.token, isKept: isKept)
         }
         return true
       }

@@ -41,6 +41,27 @@ extension EdgeReactor {
     sharing.stir(group)
   }
 
+  /// The session is given back with what it has of QoS 2: it is the session's once its shard has that.
+  func handOver(_ closing: SessionClosing, _ session: MQTTSession) {
+    let holdings = session.shares.takeUnsaved()
+    if !holdings.isEmpty { sharing.handedOver[closing.save.claim] = holdings }
+  }
+
+  /// Whether the session could be given back; if it was lost, nobody was sent what it took along.
+  func handedOver(_ closing: SessionClosing, isKept: Bool) {
+    for holding in sharing.handedOver.removeValue(forKey: closing.save.claim) ?? [] { isKept ? finish(holding) : returnToGroup(holding) }
+  }
+
+  /// A save is done: whoever dies now, the session has these.
+  func settleSaved(_ session: MQTTSession) {
+    for holding in session.shares.saved() { finish(holding) }
+  }
+
+  /// The session is another connection's, and was not told of these.
+  func loseUnsaved(_ session: MQTTSession) {
+    for holding in session.shares.takeUnsaved().reversed() { returnToGroup(holding) }
+  }
+
   /// The connection is gone: others have what it did not acknowledge, whether its session is kept or not. What was sent with QoS 2
   /// is nobody else's any more: a session that is kept has it, and with one that is not it is over ([MQTT-4.8.2-5]).
   func leaveShares(_ connection: Connection, _ session: MQTTSession) {
@@ -48,8 +69,7 @@ extension EdgeReactor {
     let (groups, holdings) = session.shares.takeAll()
     for group in groups { leave(group, connection, forGood: false) }
     for holding in holdings {
-      if holding.qos == .exactlyOnce { finish(holding) } else { holding.group.takeBack(holding.message) }
-      sharing.stir(holding.group)
+      if holding.qos == .exactlyOnce { finish(holding) } else { returnToGroup(holding) }
     }
   }
 
@@ -64,6 +84,11 @@ extension EdgeReactor {
   private func finish(_ holding: MQTTShares.Holding) {
     holding.group.lanes[holding.message.lane].held.remove(holding.message.offset)
     holding.group.lanes[holding.message.lane].acknowledged.append(holding.message.offset)
+    sharing.stir(holding.group)
+  }
+
+  private func returnToGroup(_ holding: MQTTShares.Holding) {
+    holding.group.takeBack(holding.message)
     sharing.stir(holding.group)
   }
 

@@ -30,6 +30,11 @@ struct MQTTShares {
   /// Sent to the client and not acknowledged, by the token of the delivery.
   private var holdings: [UInt64: Holding] = [:]
 
+  /// Those of QoS 2 that the session as it is kept does not know yet, the oldest first, and how many of them the save under way
+  /// brings it.
+  private var unsaved: [UInt64] = []
+  private var beingSaved = 0
+
   /// Some group passed the client by, since it took nothing: it is to hear when that is over.
   var isAwaited = false
 
@@ -50,8 +55,26 @@ struct MQTTShares {
 
   mutating func leave(_ group: SharedGroup) { byGroup[ObjectIdentifier(group)] = nil }
 
-  mutating func sent(_ holding: Holding, token: UInt64) { holdings[token] = holding }
+  /// With `isKept` the session finishes it, once it is saved.
+  mutating func sent(_ holding: Holding, token: UInt64, isKept: Bool) {
+    holdings[token] = holding
+    if isKept { unsaved.append(token) }
+  }
+
   mutating func settle(_ token: UInt64) -> Holding? { holdings.isEmpty ? nil : holdings.removeValue(forKey: token) }
+
+  mutating func saveBegins() { beingSaved = unsaved.count }
+
+  /// What the session finishes from here on, wherever its client comes back.
+  mutating func saved() -> [Holding] { takeUnsaved(beingSaved) }
+
+  mutating func takeUnsaved() -> [Holding] { takeUnsaved(unsaved.count) }
+
+  private mutating func takeUnsaved(_ count: Int) -> [Holding] {
+    beingSaved = 0
+    defer { unsaved.removeFirst(count) }
+    return unsaved.prefix(count).compactMap { holdings.removeValue(forKey: $0) }
+  }
 
   /// Everything, the oldest last: put back one after another in front, it stands in its order again.
   mutating func takeAll() -> (groups: [SharedGroup], holdings: [Holding]) {

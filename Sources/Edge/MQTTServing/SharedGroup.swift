@@ -108,6 +108,8 @@ final class SharedGroups {
   static let patience = 2
 
   private(set) var byName: [GroupName: SharedGroup] = [:]
+  /// What sessions took along that are being given back.
+  var handedOver: [SessionClaim: [MQTTShares.Holding]] = [:]
   private(set) var stirred: [SharedGroup] = []
   private var questions: [UInt64: Question] = [:]
   private var lastTicket: UInt64 = 0

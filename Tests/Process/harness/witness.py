@@ -88,7 +88,8 @@ class Publisher(threading.Thread):
             return True
         title = json.loads(text).get("title", "") if text.startswith(b"{") else ""
         self.errors[f"{answer.status} {title}".strip()] += 1
-        if answer.status not in (429, 503, 507):
+        # 502 and 504 come from a proxy whose node went.
+        if answer.status not in (429, 502, 503, 504, 507):
             raise AssertionError(f"{self.topic}: {answer.status} {text[:300]}")
         if answer.status == 503 and "Retry-After" not in answer.headers:
             raise AssertionError(f"{self.topic}: 503 without Retry-After: {text[:300]}")
