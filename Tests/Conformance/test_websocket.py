@@ -374,7 +374,7 @@ class Handshake(Echo):
             ("no such protocol", data(Sec_WebSocket_Protocol="mqtt"), 400), ("ours among protocols", data(Sec_WebSocket_Protocol="mqtt, tidings.v1"), 101),
             ("ours on a second line", data(Sec_WebSocket_Protocol=["mqtt", "tidings.v1"]), 101), ("foreign origin", data(Origin="https://evil.example"), 403),
             ("loopback origin", data(Origin="http://localhost:3000"), 101), ("null origin", data(Origin="null"), 403),
-            ("unknown parameter", data(path="/v1/ws?nonsense=1"), 400), ("no Host", data(drop=["Host"]), 400), ("space in key", data(Sec_WebSocket_Key=nonce[:12] + " " + nonce[13:]), 400),
+            ("unknown parameter", data(path="/v1/ws?nonsense=1"), 400), ("parameter of reading", data(path="/v1/ws?topic=a"), 400), ("no Host", data(drop=["Host"]), 400), ("space in key", data(Sec_WebSocket_Key=nonce[:12] + " " + nonce[13:]), 400),
         ]
         for name, sent, status in cases:
             with self.subTest(name), Wire(self.port) as wire:

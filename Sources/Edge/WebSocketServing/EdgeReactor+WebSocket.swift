@@ -33,12 +33,8 @@ extension EdgeReactor {
       if let problem = use.problem(offered: session.head.fields.contains(.secWebSocketProtocol), taken: acceptance.protocolIndex != nil) {
         return answerProblem(connection, session, expect(session, manner), problem)
       }
-      var parameters = ReadParameters()
-      if use != .echo, let problem = parameters.takeQuery(session.head.query, in: span) {
+      if use != .echo, let problem = unknownParameter(session.head.query, in: span) {
         return answerProblem(connection, session, expect(session, manner), problem)
-      }
-      if !parameters.presence.isEmpty {
-        return answerProblem(connection, session, expect(session, manner), Problem(.badRequest, PresenceWish.belongsElsewhere))
       }
       HTTPResponseEncoder.start(.switchingProtocols, into: &connection.output.own)
       handshake.append(fieldsOf: acceptance, into: &connection.output.own)
@@ -65,6 +61,14 @@ extension EdgeReactor {
           }
         }
       }
+    }
+  }
+
+  /// Those of reading do not belong here either: who gave them would wait for messages that never come.
+  private func unknownParameter(_ query: Range<Int>?, in span: RawSpan) -> Problem? {
+    ReadParameters.pairs(of: query, in: span) { name, _ in
+      if name == "access_token" || name == "_" { return nil }
+      return Problem(.badRequest, "There is no parameter '\(name.prefix(64))' here: what a WebSocket follows is said over it, in its protocol.")
     }
   }
 
