@@ -17,6 +17,17 @@ struct SessionDesk {
   /// Clients that are waited for so; past it sessions are taken at once.
   static let waitingMost = 10_000
 
+  /// How long a will of an earlier connection keeps its client waiting: its topic's shard may have no leader.
+  static let willPatience = TimeSpan.seconds(1)
+
+  /// A client whose session is open, and who is not told yet.
+  struct Held {
+    var client: Bytes
+    var opened: SessionOpened
+    var asker: CommandAsker
+    var until: Instant
+  }
+
   /// A client that connects while another edge holds its session.
   struct Waiting {
     var opening: SessionOpening
@@ -26,6 +37,7 @@ struct SessionDesk {
   }
 
   private(set) var waiting: [Waiting] = []
+  private var held: [Held] = []
 
   private struct Holder {
     var edge: EdgeID?
@@ -52,6 +64,24 @@ struct SessionDesk {
     let ready = waiting.filter(isReady)
     if !ready.isEmpty { waiting.removeAll(where: isReady) }
     return ready
+  }
+
+  mutating func hold(_ opened: SessionOpened, of client: Bytes, _ asker: CommandAsker, at now: Instant) {
+    held.append(Held(client: client, opened: opened, asker: asker, until: now + SessionDesk.willPatience))
+  }
+
+  /// Those that need not be held any more, in the order in which they came.
+  mutating func takeHeld(_ sessions: SessionTable, at now: Instant) -> [Held] {
+    guard !held.isEmpty else { return [] }
+    func isReady(_ one: Held) -> Bool { now >= one.until || !sessions.owesWill(of: one.client) }
+    let ready = held.filter(isReady)
+    if !ready.isEmpty { held.removeAll(where: isReady) }
+    return ready
+  }
+
+  mutating func takeHeld() -> [Held] {
+    defer { held.removeAll() }
+    return held
   }
 
   mutating func takeWaiting() -> [Waiting] {

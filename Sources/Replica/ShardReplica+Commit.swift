@@ -20,6 +20,7 @@ extension ShardReplica {
     flushAnswers(into: &output)
     handOutWills(into: &output)
     openWaiting(into: &output)
+    answerHeld(into: &output)
     feeds.push(settings.shard, upTo: committed, counting: &counters, into: &output)
   }
 
@@ -76,12 +77,14 @@ extension ShardReplica {
         let result: Result<CommandAnswer, Refusal> =
           switch outcome {
           case .consumer(let consumer): .success(.consumers([consumer]))
-          case .session(let opened, ended: _, of: _): .success(.opened(opened))
+          case .session(let opened, of: _, ended: _, heldBy: _): .success(.opened(opened))
           case .done: .success(.done)
           case .refused(let refusal): .failure(refusal)
           }
-        for asker in askers where !answerGroup(asker, outcome, into: &output) { answer(asker, result, into: &output) }
-        if case .session(_, ended: let claim?, of: let holder?) = outcome { tell(holder, of: claim, into: &output) }
+        for asker in askers where !answerGroup(asker, outcome, into: &output) && !holds(asker, outcome) {
+          answer(asker, result, into: &output)
+        }
+        if case .session(_, of: _, ended: let claim?, heldBy: let holder?) = outcome { tell(holder, of: claim, into: &output) }
       }
     }
   }

@@ -44,6 +44,7 @@ extension ShardReplica {
     let waiting = gathered.take()
     refuse(.commands(waiting.askers), readRefusal, into: &output)
     for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), readRefusal, into: &output) }
+    for held in sessionDesk.takeHeld() { answer(held.asker, .success(.opened(held.opened)), into: &output) }
     for waiting in sessionDesk.takeWaiting() { answer(waiting.asker, .failure(readRefusal), into: &output) }
     endFeeds(into: &output)
     output.facts.append(.leadsNoMore(term: group.term))

@@ -61,6 +61,18 @@ extension ShardReplica {
     }
   }
 
+  /// What an earlier connection left as its will comes before anything that this one says: "offline" before "online". So the client
+  /// is let in when that is published, or cannot be for a while.
+  mutating func holds(_ asker: CommandAsker, _ outcome: CommandOutcome) -> Bool {
+    guard case .session(let opened, of: let client, ended: _, heldBy: _) = outcome, state.sessions.owesWill(of: client) else { return false }
+    sessionDesk.hold(opened, of: client, asker, at: clock)
+    return true
+  }
+
+  mutating func answerHeld(into output: inout ReplicaOutput) {
+    for held in sessionDesk.takeHeld(state.sessions, at: clock) { answer(held.asker, .success(.opened(held.opened)), into: &output) }
+  }
+
   /// The client has connected elsewhere.
   func tell(_ holder: SessionOwner, of lost: SessionClaim, into output: inout ReplicaOutput) {
     guard let edge = sessionDesk.edge(of: holder) else { return }
@@ -72,6 +84,7 @@ extension ShardReplica {
     guard isServing, failure == nil, ailment == nil else { return }
     handOutWills(into: &output)
     openWaiting(into: &output)
+    answerHeld(into: &output)
     guard committed >= sessionDesk.proposedUpTo, state.sessions.count > 0, appendRefusal == nil else { return }
     var changes = sessionDesk.silent(of: state.sessions.owners.keys, at: clock).map { SessionChange.lose($0) }
     changes += state.dueSessions(at: wall, looking: SessionDesk.lookedAt, atMost: SessionDesk.changesAtOnce).map { SessionChange.settle($0) }

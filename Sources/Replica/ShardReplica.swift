@@ -233,6 +233,7 @@ public struct ShardReplica: ~Copyable {
     let waiting = gathered.take()
     refuse(.commands(waiting.askers), .journalFailed(reason), into: &output)
     for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), .journalFailed(reason), into: &output) }
+    for held in sessionDesk.takeHeld() { answer(held.asker, .success(.opened(held.opened)), into: &output) }
     for waiting in sessionDesk.takeWaiting() { answer(waiting.asker, .failure(.journalFailed(reason)), into: &output) }
   }
 }

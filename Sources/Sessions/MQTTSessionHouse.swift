@@ -20,7 +20,9 @@ public struct MQTTSessionHouse<Connection: Hashable & Sendable> {
   public struct Lane {
     public var sessions = 0
     /// The leader's term when the owner's claims were made last.
-    public var term: UInt64?
+    var term: UInt64?
+    /// When the leader last answered a sign of life.
+    var answeredAt = Instant.zero
     public var isAsking = false
     public var nextLifeSign = Instant.zero
   }
@@ -31,6 +33,8 @@ public struct MQTTSessionHouse<Connection: Hashable & Sendable> {
   public static var period: TimeSpan { .milliseconds(100) }
   /// Before a closing that was refused is asked for again.
   static var closeAgain: TimeSpan { .seconds(1) }
+  /// Unheard for longer than this an owner may have been given up: less than the leader's patience, which began a little earlier.
+  static var doubt: TimeSpan { TimeSpan(nanoseconds: SessionLimits.silence.nanoseconds / 2) }
   /// Closings that wait to be asked again; past it the oldest is left to the shard, which finds it out in time.
   static var closingsMost: Int { 100_000 }
 
@@ -102,6 +106,16 @@ public struct MQTTSessionHouse<Connection: Hashable & Sendable> {
     let due = closings.prefix { $0.at <= now }
     defer { closings.removeFirst(due.count) }
     return due.map { ($0.shard, $0.closing) }
+  }
+
+  /// A leader has answered a sign of life. Whether it is to be asked which sessions are this owner's still: it may not have told who
+  /// was taken over before it led, and may have given up an owner of whom it heard nothing for long, who knows nothing of that.
+  public mutating func hasToClaim(_ shard: ShardID, _ term: UInt64, at now: Instant) -> Bool {
+    defer {
+      lanes[shard.index].term = term
+      lanes[shard.index].answeredAt = now
+    }
+    return lanes[shard.index].term != term || now - lanes[shard.index].answeredAt > MQTTSessionHouse.doubt
   }
 
   public static func owns(_ ticket: Ticket) -> Bool { ticket.value & ~(tickets - 1) == tickets }

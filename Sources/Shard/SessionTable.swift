@@ -14,6 +14,9 @@ public struct SessionTable {
   public private(set) var owners: [SessionOwner: Int] = [:]
   /// To be published, oldest first.
   public private(set) var dueWills: [DueWill] = []
+  /// Whose they are, of those that became due since this replica began: not kept with them.
+  private var clientsOfWills: [UInt64: Bytes] = [:]
+  private var willsOfClients: [Bytes: Int] = [:]
   private var lastWill: UInt64 = 0
   private var bytes = 0
   /// Nothing is due before this; it may be too early, never too late. Follows from the sessions, and is not kept with them.
@@ -47,7 +50,7 @@ public struct SessionTable {
     case .close(let closing): return close(closing, at: time)
     case .lose(let owner): lose(owner, at: time)
     case .settle(let claim): settle(claim, at: time)
-    case .forgetWill(let number): dueWills.removeAll { $0.number == number }
+    case .forgetWill(let number): forgetWill(number)
     }
     return .done
   }
@@ -68,16 +71,16 @@ public struct SessionTable {
       session.owner = opening.owner
       session.will = opening.will
       insert(opening.client, session)
-      return .session(session.opened, ended: nil, of: nil)
+      return .session(session.opened, of: opening.client, ended: nil, heldBy: nil)
     }
     var session = byClient[at: index]
-    if session.nonce == opening.nonce, session.owner == opening.owner { return .session(session.opened, ended: nil, of: nil) }
+    if session.nonce == opening.nonce, session.owner == opening.owner { return .session(session.opened, of: opening.client, ended: nil, heldBy: nil) }
     let holder = session.owner
     let ended = SessionClaim(client: opening.client, epoch: session.epoch)
     // One that ends with its connection ends now.
     let isOver = session.isOver(at: time) || (session.owner != nil && session.expiry == 0)
     let goesOn = !opening.isClean && !isOver
-    if let will = session.will, session.isWillDue(asTheClientComes: time, goesOn: goesOn) { makeDue(will) }
+    if let will = session.will, session.isWillDue(asTheClientComes: time, goesOn: goesOn) { makeDue(will, of: opening.client) }
     if !goesOn {
       session = KeptSession(epoch: session.epoch, identity: opening.nonce, nonce: opening.nonce, expiry: opening.expiry)
     }
@@ -92,7 +95,7 @@ public struct SessionTable {
     session.will = opening.will
     session.willDue = nil
     replace(index, session)
-    return .session(session.opened, ended: ended, of: holder)
+    return .session(session.opened, of: opening.client, ended: ended, heldBy: holder)
   }
 
   private mutating func apply(_ save: SessionSave) -> CommandOutcome {
@@ -166,7 +169,7 @@ public struct SessionTable {
     guard byClient[at: index].isDue(at: time) else { return }
     var session = byClient[at: index]
     if let will = session.will {
-      makeDue(will)
+      makeDue(will, of: byClient.withKey(at: index) { Bytes(copying: $0) })
       session.will = nil
       session.willDue = nil
       replace(index, session)
@@ -174,10 +177,21 @@ public struct SessionTable {
     if session.isOver(at: time) { remove(index) }
   }
 
-  private mutating func makeDue(_ will: SessionWill) {
+  private mutating func makeDue(_ will: SessionWill, of client: Bytes) {
     lastWill += 1
     dueWills.append(DueWill(number: lastWill, record: will.record))
+    clientsOfWills[lastWill] = client
+    willsOfClients[client, default: 0] += 1
   }
+
+  private mutating func forgetWill(_ number: UInt64) {
+    dueWills.removeAll { $0.number == number }
+    guard let client = clientsOfWills.removeValue(forKey: number), let count = willsOfClients[client] else { return }
+    willsOfClients[client] = count > 1 ? count - 1 : nil
+  }
+
+  /// Whether a will of an earlier connection of this client may still be on its way.
+  public func owesWill(of client: Bytes) -> Bool { willsOfClients[client] != nil }
 
   /// What is due at this time, as far as a look at some sessions shows. Looks at none while nothing is.
   public mutating func due(at time: WallTime, looking limit: Int, atMost most: Int) -> [SessionClaim] {
@@ -258,6 +272,8 @@ public struct SessionTable {
 
   mutating func restore(wills: [DueWill], newest: UInt64) {
     dueWills = wills
+    clientsOfWills.removeAll()
+    willsOfClients.removeAll()
     lastWill = newest
   }
 }

@@ -30,7 +30,7 @@ public enum ShardCommand: Sendable, Hashable {
 public enum CommandOutcome: Sendable, Equatable {
   case consumer(Consumer)
   /// And which claim of whom it ended.
-  case session(SessionOpened, ended: SessionClaim?, of: SessionOwner?)
+  case session(SessionOpened, of: Bytes, ended: SessionClaim?, heldBy: SessionOwner?)
   case done
   case refused(Refusal)
 }

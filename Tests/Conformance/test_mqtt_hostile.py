@@ -1,5 +1,7 @@
 """MQTT from outside: what a client may not say. It is sent whole and byte by byte, and behind it stands a message that must not be taken."""
 
+import json
+
 from harness.node import until
 from outside.mqtt import (
     AUTH, CONNACK, Client, NO_LOCAL, PINGREQ, PINGRESP, PONG, PUBACK, PUBLISH, SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE, V31, V311, V5, VERSIONS, ack,
@@ -117,6 +119,56 @@ class Hostile(MQTTTest):
                 self.assertEqual(client.publish(topic, "x", 1), 0x90)
                 self.assertEqual(client.publish(topic, "x", 2), 0x90)
         client.nothing_else()
+
+    def test_names_before_5(self):
+        """Before 5.0 what is published to the system's topics is acknowledged and nobody's, as bridges do [MQTT-3.3.5-2 of 3.1.1]"""
+        for version in (V31, V311):
+            client = self.client("bridge", version)
+            for qos in (0, 1, 2):
+                self.assertEqual(client.publish("$SYS/broker/connection/bridge/state", b"1", qos, retain=True), 0)
+            client.nothing_else()
+            client.close()
+
+    def batch(self, event):
+        """What became of one event that is published as a batch."""
+        answer = self.ask("POST", "/v1/publish", [("Content-Type", "application/json")], json.dumps([event]).encode())
+        return answer.json()["results"][0]
+
+    def test_kinds_that_are_none(self):
+        """What would be another line of a stream, or is the system's own kind, is refused: 0x83, and 400 by HTTP"""
+        client = self.client("kinds")
+        for kind in ("a\n\nevent: forged\ndata: forged", "a\rid: 1", "tab\t", "k" * 257, "tidings.gap"):
+            with self.subTest(kind[:10]):
+                self.assertEqual(client.publish("kinds", "x", 1, user_property=("tidings-event", kind)), 0x83)
+                self.assertEqual(self.batch({"topic": "kinds", "data": 1, "type": kind})["error"]["status"], 400)
+        self.assertEqual(self.ask("POST", "/v1/topics/kinds", [("Tidings-Event", "tidings.gap")], b"x").status, 400)
+        self.assertEqual(client.publish("kinds", "x", 1, content_type="text/plain\r\nA: b"), 0x83)
+        client.nothing_else()
+
+    def test_wills_that_cannot_be(self):
+        """A will is held to what messages are held to, when it is left; one to the system's topics is nobody's"""
+        def will(topic="will", payload=b"x", **values):
+            return topic, payload, 0, False, values
+
+        large = [("a", "b" * 33_000)] * 2
+        cases = [
+            (will(user_property=large), 0x97), (will(correlation_data=b"c" * 65_000, response_topic="r" * 600), 0x97), (will(content_type="c" * 257), 0x83),
+            (will(user_property=("tidings-event", "a\nb")), 0x83), (will(user_property=("tidings-event", "e" * 60_000)), 0x83),
+            (will(user_property=("tidings-key", "k" * 60_000)), 0x83), (will("$SYS/x"), 0),
+        ]
+        for number, (one, code) in enumerate(cases):
+            with self.subTest(number):
+                line = self.line()
+                line.send(connect(f"will-{number}", V5, will=one))
+                self.assertEqual(line.packet().code, code)
+                line.close()
+        # A message as large as any may be left, and in 3.1.1 too.
+        for version in (V5, V311):
+            line = self.line(version)
+            line.send(connect("will-large", version, will=will(payload=b"w" * 65_535)))
+            self.assertEqual(line.packet().code, 0)
+            line.close()
+        self.assertEqual(self.ask("GET", "/healthz").status, 200)
 
     def test_counted(self):
         """What is refused is counted as a protocol error"""

@@ -272,6 +272,18 @@ class Subscribing(MQTTTest):
         codes, _ = client.subscribe(("resumed/b", 1), user_property=[("tidings-cursor", "nonsense")])
         self.assertEqual(codes, [0x83])
 
+    def test_gap_in_few_bytes(self):
+        """A gap is told in as many bytes as the client takes [MQTT-3.1.2-24]"""
+        self.publish("few/a", "1")
+        for largest, told in ((200, b'"from":'), (60, b'{"reason":"foreign"}'), (30, b"")):
+            client = self.client(f"few-{largest}", maximum_packet_size=largest)
+            _, before = client.subscribe(("few/#", 1), user_property=("tidings-cursor", "v1~000000000000~3.7"))
+            gap = before[0] if before else client.packet()
+            self.assertEqual(gap.topic, "$tidings/gap")
+            self.assertIn(told, gap.payload)
+            self.assertLessEqual(len(gap.bytes), largest)
+            self.assertEqual(client.receive().payload, b"1")
+
     def test_bad_cursor_keeps_what_there_was(self):
         """A SUBSCRIBE that is refused leaves the subscription as it was [MQTT-3.8.4-3]"""
         client = self.client("unharmed")

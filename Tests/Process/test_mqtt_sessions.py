@@ -136,6 +136,23 @@ class Sessions(ClusterTestCase):
         self.addCleanup(client.close)
         return client
 
+    def test_edge_paused(self):
+        """An edge that stood still so long that it was given up lets go of clients whose names are free again"""
+        names = {"plain": {}, "kept": KEPT}
+        clients = {name: self.client(0, f"paused-{name}", will=("paused/will", name.encode()), **more) for name, more in names.items()}
+        watcher = self.client(1, "paused-watcher")
+        watcher.subscribe(("paused/will", 1))
+        edge = self.cluster.edges[0]
+        edge.pause()
+        try:
+            self.assertEqual({watcher.receive().payload for _ in names}, {name.encode() for name in names})
+        finally:
+            edge.resume()
+        for client in clients.values():
+            told = client.packet()
+            self.assertEqual((told.kind, told.code), (wire.DISCONNECT, 0x8E))
+        self.cluster.wait_healthy()
+
     def test_any_edge(self):
         """A session is found at the other edge with what came meanwhile, and taken over from there"""
         first = self.client(0, "walker", **KEPT)

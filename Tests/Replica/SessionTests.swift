@@ -74,6 +74,30 @@ import Testing
     #expect(answers[1] == .opened(SessionOpened(epoch: 2, identity: 9, kept: kept)))
   }
 
+  @Test("What a client left as its will is published before it is let in again, if it can be in a second", arguments: [true, false])
+  func willFirst(isPublished: Bool) throws {
+    let harness = try Harness()
+    send(harness, opening("c", one, nonce: 9, will: "offline"))
+    harness.settle()
+    send(harness, .change(.close(SessionClosing(SessionSave(claim("c", 1), number: 1, subscriptions: nil, progress: nil), expiry: 0, will: .due))))
+    // Of another client: not in its way.
+    send(harness, opening("c", one, nonce: 10))
+    send(harness, opening("d", one, nonce: 11))
+    harness.settle()
+    #expect(harness.notices == [.willDue(Harness.shard, number: 1, record: Bytes("offline"))])
+    func opened() throws -> [UInt64] {
+      try harness.takeSessions().compactMap { if case .opened(let opened) = try $0.result.get() { opened.identity } else { nil } }
+    }
+    #expect(try opened() == [9, 11])
+    if isPublished {
+      send(harness, .change(.forgetWill(1)))
+      harness.settle()
+    } else {
+      wait(harness, seconds: 1)
+    }
+    #expect(try opened() == [10])
+  }
+
   @Test("More openings in one turn than an entry holds are all answered")
   func many() throws {
     let harness = try Harness()

@@ -27,7 +27,7 @@ import Testing
       let will = will.map { SessionWill(record: Bytes($0), delay: delay) }
       let opening = SessionOpening(client: Bytes(client), owner: owner ?? one, nonce: given ?? nonce, isClean: clean, expiry: expiry, will: will)
       let isNew = state.sessions[Bytes(client)] == nil
-      guard case .session(let opened, ended: _, of: _) = try change(.open(opening)) else { throw Unexpected() }
+      guard case .session(let opened, of: _, ended: _, heldBy: _) = try change(.open(opening)) else { throw Unexpected() }
       if isNew { bases[client] = opened.epoch }
       return opened
     }
@@ -112,8 +112,8 @@ import Testing
     let opening = SessionOpening(client: Bytes("c"), owner: scene.two, nonce: 71, isClean: false, expiry: 9, will: nil)
     let opened = SessionOpened(epoch: 2, identity: 70, kept: SessionKept(subscriptions: Bytes(), progress: Bytes(), isExact: false))
     let claim = SessionClaim(client: Bytes("c"), epoch: 1)
-    #expect(try scene.change(.open(opening)) == .session(opened, ended: claim, of: scene.one))
-    #expect(try scene.change(.open(opening)) == .session(opened, ended: nil, of: nil))
+    #expect(try scene.change(.open(opening)) == .session(opened, of: Bytes("c"), ended: claim, heldBy: scene.one))
+    #expect(try scene.change(.open(opening)) == .session(opened, of: Bytes("c"), ended: nil, heldBy: nil))
     // A new session is new the second time too: its client would not subscribe again.
     let fresh = SessionOpening(client: Bytes("new"), owner: scene.two, nonce: 72, isClean: false, expiry: 9, will: nil)
     #expect(try scene.change(.open(fresh)) == scene.change(.open(fresh)))

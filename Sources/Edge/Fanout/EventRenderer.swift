@@ -95,7 +95,7 @@ final class EventRenderer {
       buffer.append("event: ")
       buffer.append(Self.clearedType)
       buffer.append(UInt8(ascii: "\n"))
-    } else if !record.type.isEmpty {
+    } else if !record.type.isEmpty, EventType.isOneLine(record.type) {
       buffer.append("event: ")
       buffer.append(record.type)
       buffer.append(UInt8(ascii: "\n"))

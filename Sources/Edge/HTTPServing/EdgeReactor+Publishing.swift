@@ -206,9 +206,9 @@ extension EdgeReactor {
       facts.contentType = contentType
     }
     if let type = head.first(.tidingsEvent) {
-      guard type.count <= RequestLimits.typeLength, isText(span, type) else {
-        return Problem(.badRequest, "Tidings-Event is UTF-8 text of at most \(RequestLimits.typeLength) bytes.")
-      }
+      guard isText(span, type) else { return Problem(.badRequest, "Tidings-Event is UTF-8 text.") }
+      let problem = span.extracting(type).withUnsafeBytes(EventType.problem)
+      if let problem { return Problem(.badRequest, "Tidings-Event: \(problem)") }
       facts.type = type
     }
     if let key = head.first(.idempotencyKey) {

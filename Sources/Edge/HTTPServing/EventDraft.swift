@@ -104,9 +104,7 @@ struct EventDraft {
     if let problem = name.withUnsafeBytes(Topic.problem) {
       return .failure(Problem(.badRequest, "This is not a topic: \(problem.description)."))
     }
-    guard type.utf8.count <= RequestLimits.typeLength, type.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-      return .failure(Problem(.badRequest, "'type' is text on one line of at most \(RequestLimits.typeLength) bytes."))
-    }
+    if let problem = Bytes(type).withUnsafeBytes(EventType.problem) { return .failure(Problem(.badRequest, "'type': \(problem)")) }
     var event = self
     if contentType.isEmpty {
       // JSON that is not a string was given as JSON, and is that to every reader.

@@ -103,8 +103,21 @@ extension EdgeReactor {
 
   /// Messages are missing: told as a message of its own, never silently.
   func tellMQTT(_ gap: Gap, _ connection: Connection, _ session: MQTTSession) {
+    // A client that takes only short packets is told why, or at least that there is one ([MQTT-3.1.2-24]).
+    let room = session.channel.largestPacket - MQTTRendered.gapOverhead
+    guard room >= 0 else {
+      mqttOutput.counters.deliveriesTooLarge += 1
+      return
+    }
     scratch.removeAll()
     fanout.renderer.appendGap(gap, operation: false, into: &scratch)
+    if scratch.count > room {
+      scratch.removeAll()
+      scratch.append("{\"reason\":\"")
+      scratch.append(text: gap.reason.rawValue)
+      scratch.append("\"}")
+    }
+    if scratch.count > room { scratch.removeAll() }
     let version = session.channel.version ?? .v311
     mqttTraffic.publishesSent += 1
     speak(connection, session) { _, output in
@@ -119,6 +132,9 @@ extension EdgeReactor {
 
 /// One message as it was rendered last for clients that are written to alone.
 final class MQTTRendered {
+  /// Everything of a message to `$tidings/gap` but its payload, at most.
+  static let gapOverhead = 5 + 2 + EventRenderer.gapTopic.utf8CodeUnitCount + 1
+
   var of: (shard: ShardID, offset: Offset, milliseconds: Int64)?
   var bytes: ByteBuffer
   var rendering: MQTTPublishRendering

@@ -12,7 +12,10 @@ extension EdgeReactor {
     let facts = MQTTPublishFacts(request.userProperties)
     if let (reason, text) = refusal(of: request, facts) {
       counters.publishErrors += 1
-      return answer(request.ticket, .refused(reason, text), connection, session)
+      // Before 5.0 nobody can be told, and closing would keep out whoever says something of the kind each time it comes, as bridges
+      // do: it is acknowledged, and nobody's ([MQTT-3.3.5-2] of 3.1.1).
+      let isIgnored = reason == .topicNameInvalid && session.channel.version != .v5
+      return answer(request.ticket, isIgnored ? .accepted : .refused(reason, text), connection, session)
     }
     guard let keeping = session.keeping, keeping.isDurable else { return send(request, facts, number: nil, connection, session) }
     switch keeping.take(request) {
@@ -48,9 +51,20 @@ extension EdgeReactor {
       payload: request.payload, PublishEntry(ticket: TicketParts.make(connection.key, sequence), length: 0))
   }
 
-  /// A client's will as the record that it will be; nil if it may not be published.
+  /// Why a client cannot have this will; nil if it can, and for one of the system's topics, which is nobody's like any message there.
+  func refusal(of will: MQTTWill) -> (MQTTReasonCode, String)? {
+    if will.topic.withUnsafeBytes(Topic.isSystem) { return nil }
+    let properties = will.properties
+    return refusal(
+      of: will.topic, will.payload, properties.contentType, properties.responseTopic, properties.correlationData, MQTTPublishFacts(properties))
+  }
+
+  /// A client's will as the record that it will be; nil if it is one of the system's topics.
   func encoded(_ will: MQTTWill, _ session: MQTTSession) -> SessionWill? {
-    guard will.topic.withUnsafeBytes({ !Topic.isSystem($0) && settings.permissions.allows(.publish, $0) }) else { return nil }
+    if will.topic.withUnsafeBytes(Topic.isSystem) {
+      counters.publishErrors += 1
+      return nil
+    }
     var facts = MQTTPublishFacts(will.properties)
     var draft = RecordDraft()
     draft.publisher = session.publisher
@@ -124,24 +138,29 @@ extension EdgeReactor {
   }
 
   private func refusal(of request: MQTTPublishRequest, _ facts: MQTTPublishFacts) -> (MQTTReasonCode, String)? {
-    if request.topic.withUnsafeBytes(Topic.isSystem) {
+    refusal(of: request.topic, request.payload, request.contentType, request.responseTopic, request.correlationData, facts)
+  }
+
+  private func refusal(
+    of topic: Bytes, _ payload: Bytes, _ contentType: Bytes?, _ responseTopic: Bytes?, _ correlationData: Bytes?, _ facts: MQTTPublishFacts
+  ) -> (MQTTReasonCode, String)? {
+    if topic.withUnsafeBytes(Topic.isSystem) {
       return (.topicNameInvalid, "Topics that begin with '$' belong to the system; publish under another name.")
     }
-    guard request.topic.withUnsafeBytes({ settings.permissions.allows(.publish, $0) }) else {
+    guard topic.withUnsafeBytes({ settings.permissions.allows(.publish, $0) }) else {
       return (.notAuthorized, "You may not publish to this topic.")
     }
-    if request.payload.count > settings.maximumMessage {
+    if payload.count > settings.maximumMessage {
       return (.quotaExceeded, "A message has at most \(settings.maximumMessage) bytes.")
     }
-    if facts.type.count > RequestLimits.typeLength || facts.key.count > RequestLimits.keyLength {
-      return (.implementationSpecificError, "tidings-event and tidings-key have at most \(RequestLimits.typeLength) bytes.")
+    if let problem = facts.type.withUnsafeBytes(EventType.problem) { return (.implementationSpecificError, "tidings-event: \(problem)") }
+    if facts.key.count > RequestLimits.keyLength {
+      return (.implementationSpecificError, "tidings-key has at most \(RequestLimits.keyLength) bytes.")
     }
-    if let contentType = request.contentType {
-      guard contentType.count <= RequestLimits.contentTypeLength else {
-        return (.implementationSpecificError, "A content type has at most \(RequestLimits.contentTypeLength) bytes.")
-      }
+    if let contentType, contentType.count > RequestLimits.contentTypeLength || !contentType.withUnsafeBytes(EventType.isOneLine) {
+      return (.implementationSpecificError, "A content type is text on one line of at most \(RequestLimits.contentTypeLength) bytes.")
     }
-    let size = facts.properties.encodedSize + (request.responseTopic?.count ?? 0) + (request.correlationData?.count ?? 0)
+    let size = facts.properties.encodedSize + (responseTopic?.count ?? 0) + (correlationData?.count ?? 0)
     guard size + 16 <= MQTTRecordProperties.longest else {
       return (.quotaExceeded, "The properties of a message have at most 65,519 bytes together.")
     }

@@ -115,9 +115,7 @@ extension EdgeReactor {
 
   private func alive(_ shard: ShardID, _ result: Result<SessionReply.Answer, Refusal>) {
     sessionHouse.lanes[shard.index].isAsking = false
-    guard case .success(.alive(let term)) = result, sessionHouse.lanes[shard.index].term != term else { return }
-    sessionHouse.lanes[shard.index].term = term
-    // This leader may not have told who was taken over before it led.
+    guard case .success(.alive(let term)) = result, sessionHouse.hasToClaim(shard, term, at: now) else { return }
     var claims: [SessionClaim] = []
     for key in mqttClients.values {
       guard case .mqtt(let session)? = connections[key]?.role, let keeping = session.keeping, keeping.shard == shard, keeping.epoch > 0

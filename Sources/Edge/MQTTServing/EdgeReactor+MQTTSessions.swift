@@ -14,6 +14,10 @@ extension EdgeReactor {
   // MARK: Coming
 
   func enter(_ connect: MQTTConnect, _ connection: Connection, _ session: MQTTSession) {
+    if let (reason, text) = connect.will.flatMap({ refusal(of: $0) }) {
+      counters.publishErrors += 1
+      return refuse(connection, session, session.channel.version == .v5 ? reason : .notAuthorized, "The will: \(text)")
+    }
     let isAssigned = connect.clientIdentifier.isEmpty
     let client = isAssigned ? Bytes("tidings-\(generator.next().hexadecimal)") : connect.clientIdentifier
     // It gives back what it has before this one asks for it.

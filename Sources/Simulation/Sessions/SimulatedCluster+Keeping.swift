@@ -213,8 +213,7 @@ extension SimulatedCluster {
   private func alive(_ shard: ShardID, _ result: Result<SessionReply.Answer, Refusal>, _ edge: SimulatedEdge) {
     guard let own = edge.sessions else { return }
     own.house.lanes[shard.index].isAsking = false
-    guard case .success(.alive(let term)) = result, own.house.lanes[shard.index].term != term else { return }
-    own.house.lanes[shard.index].term = term
+    guard case .success(.alive(let term)) = result, own.house.hasToClaim(shard, term, at: now) else { return }
     let claims = own.connections.compactMap { pipe in
       pipe.session.keeping.flatMap { $0.shard == shard && $0.epoch > 0 ? $0.claim : nil }
     }
