@@ -24,6 +24,7 @@ extension MQTTKeeping {
     progress.inFlight = channel.messagesInFlight
     progress.backlog = backlog + recalls.filter { !$0.wasSent }.map(\.token)
     progress.legs = legs()
+    progress.gaps = untold.map(\.gap)
     progress.encode(into: &bytes)
     save.progress = bytes.withUnsafeBytes { Bytes(copying: $0) }
   }

@@ -65,6 +65,8 @@ public final class MQTTKeeping {
   /// What the client may not have got and is to be sent again, and what it was to be sent first, in this order.
   public var recalls: [MQTTRecall] = []
   public var recallQuestion: UInt32?
+  /// Gaps that the client may not have heard of, and what was sent behind each first.
+  var untold: [(gap: MQTTSessionProgress.Gap, behind: UInt64?)] = []
   /// What plain messages up to this time are is not known to be new.
   public var quietUntil = WallTime(milliseconds: 0)
 

@@ -1,7 +1,9 @@
 """MQTT from outside: sessions that outlive their connections."""
 
+import json
 import time
 
+from harness.node import until
 from outside.mqtt import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, V5, V31, V311, VERSIONS, ack, connack, disconnect, publish
 from outside.mqtt_node import MQTTTest
 
@@ -258,3 +260,38 @@ class Sessions(MQTTTest):
         line = self.line(V311)
         self.assertEqual(self.kept("bytes", V311).welcome.bytes, connack(version=V311, present=1))
         line.close()
+
+
+class Retention(MQTTTest):
+    limits = ("--retention", "1h,1MiB", "--shards", "1")
+
+    def test_gap_is_not_lost(self):
+        """A gap that was sent and may not have arrived is told again, until the client has acknowledged what came behind it"""
+        reader = self.client("behind", **KEPT[V5])
+        reader.subscribe(("behind", 1))
+        self.publish("behind", "first")
+        self.assertEqual(reader.receive().payload, b"first")
+        reader.nothing_else()
+        reader.send(disconnect())
+        start = self.ask("GET", "/v1/events?topic=behind").json()["cursor"]
+
+        def expired():
+            for _ in range(20):
+                self.publish("behind", "x" * 50_000)
+            return "gap" in self.ask("GET", f"/v1/events?topic=behind&cursor={start}&limit=1").json()
+
+        until(expired, 30, "retention")
+        # It takes the gap and a message, and does not say so.
+        for _ in range(2):
+            reader = self.client("behind", receive_maximum=1, **KEPT[V5])
+            gap = reader.packet()
+            self.assertEqual((gap.topic, json.loads(gap.payload)["reason"]), ("$tidings/gap", "expired"))
+            self.assertEqual(reader.message().topic, "behind")
+            reader.close()
+        reader = self.client("behind", receive_maximum=1, **KEPT[V5])
+        self.assertEqual(reader.packet().topic, "$tidings/gap")
+        self.assertEqual(reader.receive().topic, "behind")
+        reader.message()
+        reader.close()
+        reader = self.client("behind", receive_maximum=1, **KEPT[V5])
+        self.assertEqual(reader.message().topic, "behind")

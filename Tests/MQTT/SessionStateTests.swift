@@ -60,6 +60,12 @@ import Testing
       }
       progress.legs.append(MQTTSessionProgress.Leg(subscriptions: (0..<chance.below(4)).map { _ in chance.below(300) }, places: places))
     }
+    for _ in 0..<chance.below(3) {
+      let skipped = chance.flag() ? UInt64(chance.identifier()) : nil
+      progress.gaps.append(
+        MQTTSessionProgress.Gap(
+          reason: UInt8(chance.below(3)), shard: UInt16(chance.below(256)), from: token(&chance), to: token(&chance), skipped: skipped))
+    }
     return progress
   }
 
@@ -85,6 +91,10 @@ import Testing
       1, 2, 1, 0xac, 2, 1, 5, 0, 1, 0xab, 2, 1, 4, 0, 3, 8, 0, 0, 0, 0, 0, 0, 0, 1, 6, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 7, 0x80, 1, 1)
     #expect(SessionStateTests.encoded(progress) == more)
     #expect(try SessionStateTests.progress(more) == progress)
+    progress.gaps = [MQTTSessionProgress.Gap(reason: 1, shard: 2, from: 130, to: 4, skipped: 9)]
+    let most = [2] + more[1...] + [1, 1, 2, 0x82, 1, 4, 10]
+    #expect(SessionStateTests.encoded(progress) == most)
+    #expect(try SessionStateTests.progress(most) == progress)
   }
 
   @Test("Any session is read as it was written, and none that is cut", arguments: seeds)
@@ -151,7 +161,9 @@ import Testing
     func refusal(_ bytes: [UInt8]) -> MQTTSessionFailure? {
       SessionStateTests.refusal { () throws(MQTTSessionFailure) in try SessionStateTests.progress(bytes) }
     }
-    #expect(refusal([2, 1, 0, 0, 0, 0, 0, 0]) == .unknownVersion)
+    #expect(refusal([3, 1, 0, 0, 0, 0, 0, 0]) == .unknownVersion)
+    // That there are gaps is said only where there are any.
+    #expect(refusal([2, 1, 0, 0, 0, 0, 0, 0, 0]) == .impossible)
     #expect(refusal([1, 0, 0, 0, 0, 0, 0, 0]) == .impossible)
     // A number that is not in its shortest form, and one of more than 64 bits.
     #expect(refusal([1, 1, 0, 0x80, 0, 0, 0, 0, 0]) == .impossible)

@@ -53,6 +53,33 @@ import Testing
 
   private struct Unexpected: Error {}
 
+  @Test("A gap is kept until what was sent behind it is acknowledged, whatever else is, or the client takes its leave")
+  func gaps() throws {
+    let scene = Scene()
+    let gap = ReadGap(reason: .expired, from: Offset(3), to: Offset(9), skipped: 6)
+    func kept() throws -> [ReadGap] {
+      let saved = scene.save()
+      let bytes = try #require(saved.progress)
+      let progress = try MQTTSessionProgress(decoding: bytes.bytes)
+      return scene.keeping.gaps(of: progress).map(\.gap)
+    }
+    scene.keeping.sent(1)
+    scene.keeping.told(gap, of: ShardID(2))
+    #expect(try kept() == [gap])
+    scene.keeping.sent(2)
+    scene.keeping.sent(3)
+    scene.keeping.acknowledged(1)
+    scene.keeping.acknowledged(3)
+    #expect(try kept() == [gap])
+    scene.keeping.acknowledged(2)
+    #expect(try kept() == [])
+    scene.keeping.told(gap, of: ShardID(2))
+    scene.keeping.leftInOrder()
+    #expect(try kept() == [])
+    for number in 1...100 { scene.keeping.told(ReadGap(reason: .future, from: Offset(UInt64(number)), to: .zero), of: ShardID(0)) }
+    #expect(try kept().map(\.from.value) == Array(37...100))
+  }
+
   @Test("A message of QoS 2 waits until its number is saved, and what comes behind it waits too")
   func waits() throws {
     let scene = Scene()

@@ -117,10 +117,12 @@ extension EdgeReactor {
     case .subscribe(let request): subscribe(request, connection, session)
     case .unsubscribe(let request): unsubscribe(request, connection, session)
     case .acknowledged(let token):
+      session.keeping?.acknowledged(token)
       noteMove(connection, session)
       settleShare(token, session)
       windowOpens(connection, session)
     case .received(let token):
+      session.keeping?.acknowledged(token)
       noteMove(connection, session)
       settleShare(token, session)
     case .release(let identifier): session.keeping?.released(identifier)

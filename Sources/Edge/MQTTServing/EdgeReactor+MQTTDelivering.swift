@@ -39,6 +39,7 @@ extension EdgeReactor {
       rendered.bytes.withUnsafeBytes { channel.deliver(delivery, rendered.rendering, of: $0.bytes, into: &output) }
     }
     if outcome == .sent {
+      if delivery.qos != .atMostOnce { session.keeping?.sent(delivery.token) }
       counters.catchUpEvents[Transport.mqtt.rawValue] += 1
       mqttTraffic.payloadBytesSent += record.payload.count
       // What it waited for since it had everything is what any follower waits.
@@ -97,8 +98,15 @@ extension EdgeReactor {
   /// A stretch of one shard is missing.
   func tellMQTT(_ gap: ReadGap, of shard: ShardID, _ connection: Connection, _ session: MQTTSession) {
     counters.gaps += 1
+    keep(gap, of: shard, connection, session)
     func cursor(_ offset: Offset) -> String { Cursor(cluster: settings.cluster, positions: [Position(shard, offset)]).description }
     tellMQTT(Gap(reason: GapReason(gap.reason), from: cursor(gap.from), to: cursor(gap.to), skipped: gap.skipped), connection, session)
+  }
+
+  /// A connection that breaks now takes what it was told along: it is told again over the next.
+  func keep(_ gap: ReadGap, of shard: ShardID, _ connection: Connection, _ session: MQTTSession) {
+    session.keeping?.told(gap, of: shard)
+    noteMove(connection, session)
   }
 
   /// Messages are missing: told as a message of its own, never silently.

@@ -94,6 +94,7 @@ extension EdgeReactor {
     _ = speak(connection, session) { channel, output in
       rendered.bytes.withUnsafeBytes { channel.redeliver(delivery, rendered.rendering, of: $0.bytes, into: &output) }
     }
+    keeping.sent(delivery.token)
     counters.catchUpEvents[Transport.mqtt.rawValue] += 1
   }
 

@@ -110,6 +110,7 @@ extension EdgeReactor {
     }
     letIn(acceptance, connection, session)
     guard connection.isMQTT else { return }
+    for (shard, gap) in keeping.gaps(of: progress) { tellMQTT(gap, of: shard, connection, session) }
     keeping.recalls += progress.backlog.map { MQTTRecall(token: $0, wasSent: false) }
     takeUp(legs(progress, subscriptions, session), connection, session)
     if session.subscriptions.contains(where: \.filter.namesSystem) { followSystem([], connection, session) }
@@ -179,6 +180,7 @@ extension EdgeReactor {
     guard keeping.epoch > 0 else { return }
     let expiry = session.channel.sessionExpiry
     var save = SessionSave(keeping.claim, number: keeping.nextSave(), subscriptions: nil, progress: nil)
+    if session.channel.hasTakenLeave { keeping.leftInOrder() }
     let isKept = keeping.isDurable && expiry > 0
     if isKept { fill(&save, connection, session, keeping) }
     let fate: SessionClosing.WillFate = !session.hasWillDue ? .dropped : isDraining ? .waits(seconds: settings.mqttDrainPatience) : .due

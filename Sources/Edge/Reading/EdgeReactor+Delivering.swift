@@ -63,6 +63,7 @@ extension EdgeReactor {
     let legs = [lane.leg] + lane.others.map(\.leg)
     let froms = legs.map { cursorText(of: reader, $0) }
     reader.move(lane, to: gap.to)
+    if case .mqtt(let session) = connection.role { keep(gap, of: lane.shard, connection, session) }
     for (leg, from) in zip(legs, froms) {
       tell(
         Gap(

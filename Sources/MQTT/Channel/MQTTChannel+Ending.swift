@@ -42,6 +42,7 @@ extension MQTTChannel {
     }
     // [MQTT-3.14.4-3]; with any other reason the will is due.
     if packet.reasonCode == .success { will = .none }
+    hasTakenLeave = true
     close(into: &output)
   }
 

@@ -47,6 +47,9 @@ public struct MQTTChannel: ~Copyable {
   /// DISCONNECT may change it.
   public internal(set) var sessionExpiry: UInt32 = 0
 
+  /// The client has said DISCONNECT.
+  public internal(set) var hasTakenLeave = false
+
   var incoming = MQTTIncomingMessages()
   var incomingAliases = MQTTIncomingAliases()
   var requests = MQTTIncomingRequests()

@@ -6,14 +6,16 @@ public import Core
 //   in flight   u16 identifier, u8 flags (1 QoS 2, 2 received), u64 token
 //   backlog     u64 token
 //   legs        count and numbers of subscriptions; count of places, of each: shard << 1 | owes current, began, offset - began
+//   gaps        in version 2 alone, which is written only where there are any: u8 reason, shard, from, to, 0 or 1 + skipped
 
 private let version: UInt8 = 1
+private let versionWithGaps: UInt8 = 2
 private let exactlyOnce: UInt8 = 1
 private let received: UInt8 = 2
 
 extension MQTTSessionProgress {
   public func encode(into buffer: inout ByteBuffer) {
-    buffer.append(version)
+    buffer.append(gaps.isEmpty ? version : versionWithGaps)
     buffer.append(littleEndian: nextPacketIdentifier)
     buffer.append(number: lastNumber)
     buffer.append(number: UInt64(unreleased.count))
@@ -41,12 +43,22 @@ extension MQTTSessionProgress {
         buffer.append(number: place.offset - place.began)
       }
     }
+    guard !gaps.isEmpty else { return }
+    buffer.append(number: UInt64(gaps.count))
+    for gap in gaps {
+      buffer.append(gap.reason)
+      buffer.append(number: UInt64(gap.shard))
+      buffer.append(number: gap.from)
+      buffer.append(number: gap.to)
+      buffer.append(number: gap.skipped.map { $0 &+ 1 } ?? 0)
+    }
   }
 
   /// Reads what `encode` wrote, and nothing else.
   public init(decoding bytes: RawSpan) throws(MQTTSessionFailure) {
     var reader = FieldReader<MQTTSessionFailure>(bytes)
-    guard try reader.u8() == version else { throw .unknownVersion }
+    let written = try reader.u8()
+    guard written == version || written == versionWithGaps else { throw .unknownVersion }
     nextPacketIdentifier = try reader.u16()
     guard nextPacketIdentifier != 0 else { throw .impossible }
     lastNumber = try reader.number()
@@ -59,6 +71,10 @@ extension MQTTSessionProgress {
     }
     for _ in 0..<(try reader.count(size: 8)) { backlog.append(try reader.u64()) }
     for _ in 0..<(try reader.count(size: 2)) { legs.append(try reader.leg()) }
+    if written == versionWithGaps {
+      for _ in 0..<(try reader.count(size: 5)) { gaps.append(try reader.gap()) }
+      guard !gaps.isEmpty else { throw .impossible }
+    }
     guard reader.isAtEnd else { throw .trailingBytes }
   }
 }
@@ -113,6 +129,15 @@ extension FieldReader<MQTTSessionFailure> {
     return MQTTSessionState.InFlight(
       packetIdentifier: identifier, token: try u64(), qos: flags & exactlyOnce == 0 ? .atLeastOnce : .exactlyOnce,
       isReceived: flags & received != 0)
+  }
+
+  @_lifetime(self: copy self)
+  fileprivate mutating func gap() throws(MQTTSessionFailure) -> MQTTSessionProgress.Gap {
+    let reason = try u8()
+    let shard = try number()
+    guard shard <= UInt64(UInt16.max) else { throw .impossible }
+    let (from, to, skipped) = (try number(), try number(), try number())
+    return MQTTSessionProgress.Gap(reason: reason, shard: UInt16(shard), from: from, to: to, skipped: skipped == 0 ? nil : skipped - 1)
   }
 
   @_lifetime(self: copy self)

@@ -44,6 +44,25 @@ public struct MQTTSessionProgress: Hashable, Sendable {
     }
   }
 
+  /// Messages that are no more, of which the client may not have heard.
+  public struct Gap: Hashable, Sendable {
+    /// Why they are missing is said by whoever keeps the messages.
+    public var reason: UInt8
+    public var shard: UInt16
+    public var from: UInt64
+    public var to: UInt64
+    /// How many; nil where that is not known.
+    public var skipped: UInt64?
+
+    public init(reason: UInt8, shard: UInt16, from: UInt64, to: UInt64, skipped: UInt64?) {
+      self.reason = reason
+      self.shard = shard
+      self.from = from
+      self.to = to
+      self.skipped = skipped
+    }
+  }
+
   /// Where the search for a free packet identifier goes on.
   public var nextPacketIdentifier: UInt16 = 1
   /// The number of the newest message of QoS 2 from the client.
@@ -55,6 +74,7 @@ public struct MQTTSessionProgress: Hashable, Sendable {
   /// Tokens of current values that were read and not sent yet.
   public var backlog: [UInt64] = []
   public var legs: [Leg] = []
+  public var gaps: [Gap] = []
 
   public init() {}
 }
