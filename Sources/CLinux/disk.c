@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static int fill_with_zeroes(int fd, int64_t start, int64_t end) {
@@ -22,6 +24,13 @@ static int fill_with_zeroes(int fd, int64_t start, int64_t end) {
     start += written;
   }
   return 0;
+}
+
+int tidings_disk_holds_files(const char *path) {
+  struct statfs found;
+  if (statfs(path, &found) != 0 || found.f_blocks > 0) return 1;
+  /* These hold files and may have no blocks to tell of. */
+  return found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC || found.f_type == FUSE_SUPER_MAGIC;
 }
 
 int tidings_disk_allocate(int fd, int64_t start, int64_t end) {

@@ -30,9 +30,7 @@ struct LineBatch: ~Copyable {
 
   mutating func add(_ line: UnsafeRawBufferPointer, number: Int) -> Addition {
     guard numbers.count < LineBatch.maximumLines else { return .full }
-    if options.isJSON, let error = JSONValidator.validate(line.bytes) {
-      return .unfit("not JSON at column \(error.column): \(error.sentence)")
-    }
+    if let complaint = options.complaint(about: line.bytes) { return .unfit(complaint) }
     let before = body.count
     encode(line, number)
     if body.count > LineBatch.maximumBytes, !numbers.isEmpty {

@@ -27,6 +27,13 @@ public struct PublishOptions: Sendable {
   /// Whether payloads are JSON values.
   var isJSON: Bool { PublishOptions.isJSON(contentType) }
 
+  /// Why a payload is not what `contentType` says it is; nil if it is.
+  public func complaint(about payload: RawSpan) -> String? {
+    guard isJSON, let error = JSONValidator.validate(payload) else { return nil }
+    let line = error.line > 1 ? "line \(error.line), " : ""
+    return "not JSON at \(line)column \(error.column): \(error.sentence)"
+  }
+
   static func isJSON(_ contentType: String) -> Bool {
     let type = contentType.prefix { $0 != ";" && $0 != " " }.lowercased()
     return type == "application/json" || type.hasSuffix("+json")

@@ -1,3 +1,4 @@
+internal import CLinux
 public import Core
 internal import Glibc
 public import Journal
@@ -55,6 +56,9 @@ public final class DataDirectory: Sendable {
       return error
     }
   }
+
+  /// Whether files can be made in the directory at `path` by whoever has the rights.
+  public static func holdsFiles(_ path: String) -> Bool { tidings_disk_holds_files(path) != 0 }
 
   /// The directory of one shard, made when it is not there.
   public func shard(_ id: ShardID) throws(DataDirectoryError) -> DirectoryHandle {

@@ -43,7 +43,8 @@ struct ConfigurationAdvice {
   private var cluster: [UsageError] {
     guard configuration.isClustered else { return [] }
     var found: [UsageError] = []
-    if configuration.clusterSecretFile == nil {
+    // Beyond loopback that is a mistake.
+    if configuration.clusterSecretFile == nil, configuration.clusterEndpoint.isLoopback {
       found.append(
         UsageError(
           "the nodes of this cluster share no secret: every program on this machine can join it",
@@ -51,12 +52,6 @@ struct ConfigurationAdvice {
     }
     if machine.secretIsReadableByOthers, let file = configuration.clusterSecretFile {
       found.append(UsageError("--cluster-secret-file \(file) can be read by others than its owner", hint: "chmod 600 \(file)"))
-    }
-    if !machine.hostNameCanBeDialled {
-      found.append(
-        UsageError(
-          "--cluster \(configuration.clusterEndpoint) is every address of this machine, and here its name '\(configuration.hostName)' stands for none that others could dial: it would not start",
-          hint: "say --advertise HOST:PORT"))
     }
     guard keepsMessages else { return found }
     let brokers = configuration.expectedBrokers
@@ -79,13 +74,6 @@ struct ConfigurationAdvice {
     guard keepsMessages else { return [] }
     var found: [UsageError] = []
     let folder = configuration.dataFolder
-    switch machine.folder {
-    case .usable, .absent(canBeMade: true): break
-    case .absent(canBeMade: false): found.append(UsageError("--data \(folder) is not there and cannot be made by whoever asks this", hint: rights))
-    case .notAFolder: found.append(UsageError("--data \(folder) is not a folder", hint: "name a folder that is empty or not there yet"))
-    case .notWritable: found.append(UsageError("--data \(folder) cannot be written to by whoever asks this", hint: rights))
-    case .foreign(let why): found.append(UsageError("--data: \(why)"))
-    }
     if configuration.durability == .memory {
       found.append(
         UsageError("--durability memory loses acknowledged messages when the machine loses power", hint: "leave it out unless they may be lost"))
@@ -104,8 +92,6 @@ struct ConfigurationAdvice {
     }
     return found
   }
-
-  private var rights: String { "run this as the user who runs the node, or give that user the folder" }
 
   private var limits: [UsageError] {
     var found: [UsageError] = []

@@ -15,7 +15,10 @@ public struct ConfigurationCheck: Sendable {
     // What hangs on an option that was refused cannot be judged.
     let depends = ["auth", "cluster", "role", "join", "cluster-secret-file"]
     mistakes = earlier + reading.mistakes
-    if !depends.contains(where: reading.isRefused) { mistakes += reading.configuration.exposureProblems }
+    if !depends.contains(where: reading.isRefused) {
+      mistakes += reading.configuration.exposureProblems
+      if !["http", "mqtt", "bootstrap-expect"].contains(where: reading.isRefused) { mistakes += reading.configuration.clashes }
+    }
     if let text = reading.configuration.clusterSecret {
       do throws(ClusterSecretFailure) {
         _ = try ClusterSecret(parsing: text.bytes)
@@ -23,7 +26,29 @@ public struct ConfigurationCheck: Sendable {
         mistakes.append(UsageError("--cluster-secret-file \(reading.configuration.clusterSecretFile ?? ""): \(error)"))
       }
     }
+    if !reading.isRefused("data") { mistakes += ConfigurationCheck.folderProblem(reading.configuration, machine).map { [$0] } ?? [] }
+    if reading.configuration.isClustered, !machine.hostNameCanBeDialled {
+      mistakes.append(
+        UsageError(
+          "--cluster \(reading.configuration.clusterEndpoint) is every address of this machine, and its name '\(reading.configuration.hostName)' stands for none that others could dial",
+          hint: "say --advertise HOST:PORT"))
+    }
     warnings = ConfigurationAdvice(reading: reading, machine: machine).all
+  }
+
+  /// Why a node could not use the folder of its data; an edge has none.
+  private static func folderProblem(_ configuration: NodeConfiguration, _ machine: MachineFacts) -> UsageError? {
+    guard configuration.role != .edge else { return nil }
+    let folder = configuration.dataFolder
+    let rights = "run this as the user who runs the node, or give that user the folder"
+    return switch machine.folder {
+    case .usable, .absent(canBeMade: true): nil
+    case .absent(canBeMade: false): UsageError("--data \(folder) is not there and cannot be made by whoever asks this", hint: rights)
+    case .nowhere: UsageError("--data \(folder) is not there and nobody can make it: no files can be made where it would be", hint: "name another folder")
+    case .notAFolder: UsageError("--data \(folder) is not a folder", hint: "name a folder that is empty or not there yet")
+    case .notWritable: UsageError("--data \(folder) cannot be written to by whoever asks this", hint: rights)
+    case .foreign(let why): UsageError("--data: \(why)")
+    }
   }
 
   public var isGood: Bool { mistakes.isEmpty }

@@ -6,8 +6,10 @@ internal import Reactor
 public struct MachineFacts: Sendable {
   /// What is where the data folder should be.
   public enum Folder: Sendable, Equatable {
-    /// It will be made, or cannot be.
+    /// It will be made, or cannot be for want of rights.
     case absent(canBeMade: Bool)
+    /// It is not there, and where it would be nobody can make any.
+    case nowhere
     case notAFolder
     case notWritable
     /// Why it is no data directory.
@@ -60,7 +62,11 @@ public struct MachineFacts: Sendable {
   }
 
   private static func folder(_ path: String) -> Folder {
-    guard let mode = mode(of: path) else { return .absent(canBeMade: access(above(path), W_OK | X_OK) == 0) }
+    guard let mode = mode(of: path) else {
+      let place = above(path)
+      guard holdsFiles(place) else { return .nowhere }
+      return .absent(canBeMade: access(place, W_OK | X_OK) == 0)
+    }
     guard mode & S_IFMT == S_IFDIR else { return .notAFolder }
     guard access(path, R_OK | W_OK | X_OK) == 0 else { return .notWritable }
     return DataDirectory.problem(at: path).map { .foreign($0.description) } ?? .usable
@@ -76,6 +82,12 @@ public struct MachineFacts: Sendable {
       if !parts.isEmpty, mode(of: folder) != nil { return folder }
     }
     return root.isEmpty ? "." : root
+  }
+
+  /// Whether it is a folder of a file system that has any room, and not one that the kernel makes up, such as `/proc`.
+  private static func holdsFiles(_ path: String) -> Bool {
+    guard let mode = mode(of: path), mode & S_IFMT == S_IFDIR else { return false }
+    return DataDirectory.holdsFiles(path)
   }
 
   private static func freeBytes(near path: String) -> Int? {

@@ -43,7 +43,11 @@ enum PubCommand {
       return Command.ExitCode.ok
     }
     if arguments.operands.count == 2, arguments.operands[1] == "-" { return try publishLines(client, options, arguments) }
-    try show(Publisher(client: client).publish(try message(arguments), options), arguments)
+    let message = try message(arguments)
+    if let complaint = options.complaint(about: message.bytes) {
+      throw UsageError("--type \(options.contentType): the message is \(complaint)", hint: "mend it, or leave out --type")
+    }
+    try show(Publisher(client: client).publish(message, options), arguments)
     return Command.ExitCode.ok
   }
 

@@ -16,7 +16,7 @@ enum ServeCommand {
     var configuration = try ConfigurationReader.read(
       arguments: arguments, environment: environment, file: file, hostName: Surroundings.hostName,
       processors: max(1, Int(tidings_allowed_processors())))
-    if let problem = configuration.exposureProblem { throw problem }
+    if let problem = configuration.exposureProblem ?? configuration.clashes.first { throw problem }
     configuration.clusterSecret = try configuration.clusterSecretFile.map(readSecret)
     let log = Log(level: configuration.logLevel, format: configuration.logFormat)
     for notice in configuration.notices { log.warning("configuration", notice) }

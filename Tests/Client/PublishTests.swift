@@ -139,6 +139,9 @@ struct PublishTests {
     func add(_ text: String) -> LineBatch.Addition { Bytes(text).withUnsafeBytes { batch.add($0, number: 1) } }
     #expect(add("{\"a\": [1,\t2]}") == .added)
     #expect(add("{oops}") == .unfit("not JSON at column 2: expected a member name in quotes or '}'"))
+    #expect(options.complaint(about: Bytes("{\"a\": 1}").bytes) == nil)
+    #expect(options.complaint(about: Bytes("[1,\n 2,,]").bytes)?.hasPrefix("not JSON at line 2, column 4: ") == true)
+    #expect(PublishOptions(topic: "t").complaint(about: Bytes("{oops}").bytes) == nil)
     let encoded = Bytes(copying: batch.body.bytes).text
     #expect(encoded == #"{"topic":"t","type":"e","datacontenttype":"application/json","data":{"a": [1,2]}}"# + "\n")
     #expect(add(" \"text\"") == .added)

@@ -28,6 +28,8 @@ SHARD = NODE + ',shard="3"'
 # Of each alert: what makes it fire within the minutes, and what does not. Values are those of `promtool test rules`, one a minute.
 ALERTS = {
     "TidingsNodeDown": (3, {f"up{{{NODE}}}": "0x9"}, {f"up{{{NODE}}}": "1x9"}),
+    "TidingsNodesMissing": (
+        40, {f"up{{{NODE}}}": "1x50", 'up{job="tidings",instance="b"}': "1x20 stale"}, {f"up{{{NODE}}}": "1x50", 'up{job="tidings",instance="b"}': "_x20 1x30"}),
     "TidingsNothingScraped": (7, {'up{job="others"}': "1x9"}, {f"up{{{NODE}}}": "0x9"}),
     "TidingsShardTakesNoPublishes": (
         3, {f"tidings_shard_healthy{{{SHARD}}}": "1x9", f"tidings_shard_leads{{{SHARD}}}": "0x9"},
@@ -53,6 +55,16 @@ ALERTS = {
         {f'tidings_build_info{{{NODE},version="1"}}': "1x90", 'tidings_build_info{job="tidings",instance="b",version="1"}': "1x90"}),
 }
 
+# The same alerts in other circumstances: every broker is gone, and only an edge, which has no shards, is left; nodes taken away an hour ago.
+MORE = [
+    ("TidingsShardTakesNoPublishes", 20, True, {
+        f"up{{{NODE}}}": "1x30", f"tidings_shard_healthy{{{SHARD}}}": "1x9 stale", f"tidings_shard_leads{{{SHARD}}}": "1x9 stale"}),
+    ("TidingsShardTakesNoPublishes", 20, True, {
+        f"tidings_shard_healthy{{{SHARD}}}": "1x5 0x4 stale", f"tidings_shard_leads{{{SHARD}}}": "1x5 0x4 stale"}),
+    ("TidingsNodesMissing", 40, True, {f"up{{{NODE}}}": "1x50", 'up{job="tidings",instance="b"}': "1x20 0x30"}),
+    ("TidingsNodesMissing", 90, False, {f"up{{{NODE}}}": "1x99", 'up{job="tidings",instance="b"}': "1x20 stale"}),
+]
+
 
 def promtool(*arguments, standard_input=None):
     done = subprocess.run(["/usr/bin/promtool", *map(str, arguments)], input=standard_input, capture_output=True, text=True, timeout=30)
@@ -73,23 +85,23 @@ class Files(unittest.TestCase):
         self.assertEqual(set(names), set(ALERTS))
         text = (ROOT / "docs" / "operations.md").read_text()
         with tempfile.TemporaryDirectory() as folder:
-            for name, (minutes, bad, good) in ALERTS.items():
-                self.assertIn(f"`{name}`", text)
-                for series, fires in ((bad, True), (good, False)):
-                    with self.subTest(name, fires=fires):
-                        # Labels and sentences are not held to a word: what fires is all that is asked.
-                        count = f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'
-                        tests = {
-                            "rule_files": [str(RULES)], "evaluation_interval": "30s",
-                            "tests": [{
-                                "interval": "1m", "input_series": [{"series": each, "values": values} for each, values in series.items()],
-                                "promql_expr_test": [{"expr": count, "eval_time": f"{minutes}m", "exp_samples": [{"labels": "{}", "value": 1}] if fires else []}],
-                            }],
-                        }
-                        path = pathlib.Path(folder) / "tests.yaml"
-                        path.write_text(json.dumps(tests))
-                        code, said = promtool("test", "rules", path)
-                        self.assertEqual(code, 0, said)
+            cases = [(name, minutes, fires, series) for name, (minutes, *both) in ALERTS.items() for series, fires in zip(both, (True, False))]
+            for name, minutes, fires, series in cases + MORE:
+                with self.subTest(name, minutes=minutes, fires=fires):
+                    self.assertIn(f"`{name}`", text)
+                    # Labels and sentences are not held to a word: what fires is all that is asked.
+                    count = f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'
+                    tests = {
+                        "rule_files": [str(RULES)], "evaluation_interval": "30s",
+                        "tests": [{
+                            "interval": "1m", "input_series": [{"series": each, "values": values} for each, values in series.items()],
+                            "promql_expr_test": [{"expr": count, "eval_time": f"{minutes}m", "exp_samples": [{"labels": "{}", "value": 1}] if fires else []}],
+                        }],
+                    }
+                    path = pathlib.Path(folder) / "tests.yaml"
+                    path.write_text(json.dumps(tests))
+                    code, said = promtool("test", "rules", path)
+                    self.assertEqual(code, 0, said)
 
 
 class Prometheus:

@@ -101,23 +101,69 @@ struct ConfigurationCheckTests {
     #expect(found.warnings.contains { $0.description.contains(said) }, "\(found.warnings)")
   }
 
-  @Test("What the machine lacks is told")
+  @Test("What the machine lacks is told, as a mistake where a node would not start")
   func machines() throws {
-    func said(_ words: [String] = ["--data", "d"], _ change: (inout MachineFacts) -> Void) throws -> String {
+    func found(_ words: [String], _ change: (inout MachineFacts) -> Void) throws -> ConfigurationCheck {
       var machine = ConfigurationCheckTests.machine
       change(&machine)
-      return try check(words, machine: machine).warnings.map(\.problem).joined(separator: "\n")
+      return try check(words, machine: machine)
     }
-    #expect(try said { $0.folder = .absent(canBeMade: false) }.contains("--data d is not there and cannot be made"))
-    #expect(try said { $0.folder = .notAFolder }.contains("--data d is not a folder"))
-    #expect(try said { $0.folder = .notWritable }.contains("--data d cannot be written to"))
-    #expect(try said { $0.folder = .foreign("it holds 'x'") }.contains("it holds 'x'"))
-    #expect(try said { $0.folder = .absent(canBeMade: true) }.isEmpty)
-    #expect(try said { $0.freeBytes = 1 << 30 }.contains("has 1.00 GiB left"))
-    #expect(try said { $0.openFiles = 1024 }.contains("the limit of open files, 1024, has room for some 768 connections"))
-    #expect(try said(["--join", "a:1", "--cluster-secret-file", "s"]) { $0.secretIsReadableByOthers = true }.contains("--cluster-secret-file s can be read"))
+    func wrong(_ words: [String] = ["--data", "d"], _ change: (inout MachineFacts) -> Void) throws -> String {
+      try found(words, change).mistakes.map(\.problem).joined(separator: "\n")
+    }
+    func unwise(_ words: [String] = ["--data", "d"], _ change: (inout MachineFacts) -> Void) throws -> String {
+      try found(words, change).warnings.map(\.problem).joined(separator: "\n")
+    }
+    #expect(try wrong { $0.folder = .absent(canBeMade: false) }.contains("--data d is not there and cannot be made"))
+    #expect(try wrong { $0.folder = .nowhere }.contains("--data d is not there and nobody can make it"))
+    #expect(try wrong { $0.folder = .notAFolder }.contains("--data d is not a folder"))
+    #expect(try wrong { $0.folder = .notWritable }.contains("--data d cannot be written to"))
+    #expect(try wrong { $0.folder = .foreign("it holds 'x'") }.contains("it holds 'x'"))
+    #expect(try wrong { $0.folder = .absent(canBeMade: true) }.isEmpty)
+    #expect(try unwise { $0.freeBytes = 1 << 30 }.contains("has 1.00 GiB left"))
+    #expect(try unwise { $0.openFiles = 1024 }.contains("the limit of open files, 1024, has room for some 768 connections"))
+    #expect(try unwise(["--join", "a:1", "--cluster-secret-file", "s"]) { $0.secretIsReadableByOthers = true }.contains("--cluster-secret-file s can be read"))
     let everywhere = ["--cluster", "0.0.0.0:7400", "--cluster-secret-file", "s"]
-    #expect(try said(everywhere) { $0.hostNameCanBeDialled = false }.contains("its name 'here' stands for none"))
-    #expect(try said(["--role", "edge", "--join", "a:1", "--cluster-secret-file", "s"]) { $0.folder = .notWritable }.isEmpty)
+    #expect(try wrong(everywhere) { $0.hostNameCanBeDialled = false }.contains("its name 'here' stands for none"))
+    #expect(try found(["--role", "edge", "--join", "a:1", "--cluster-secret-file", "s"]) { $0.folder = .notWritable }.isGood)
+  }
+
+  @Test(
+    "No address is had twice",
+    arguments: [
+      (["--http", "127.0.0.1:8080", "--mqtt", "127.0.0.1:8080"], "--http 127.0.0.1:8080 and --mqtt 127.0.0.1:8080 are the same address"),
+      (["--http", "127.0.0.1:9", "--cluster", "127.0.0.1:9"], "--http 127.0.0.1:9 and --cluster 127.0.0.1:9 are the same"),
+      (["--http", "127.0.0.1:7400", "--role", "broker"], "--http 127.0.0.1:7400 and --cluster 127.0.0.1:7400 are the same"),
+      (["--cluster", "127.0.0.1:1883"], "--mqtt 127.0.0.1:1883 and --cluster 127.0.0.1:1883 are the same"),
+      (["--http", "0.0.0.0:9", "--auth", "none", "--mqtt", "127.0.0.1:9"], "--http 0.0.0.0:9 and --mqtt 127.0.0.1:9 are the same port"),
+      (["--http", "127.0.0.2:9,0.0.0.0:9", "--auth", "none"], "--http 127.0.0.2:9 and --http 0.0.0.0:9 are the same port"),
+      (["--http", "[::]:9", "--auth", "none", "--mqtt", "[::1]:9"], "--http [::]:9 and --mqtt [::1]:9 are the same port"),
+    ])
+  func clashes(words: [String], said: String) throws {
+    let found = try check(words)
+    #expect(found.mistakes.count == 1 && found.mistakes[0].problem.hasPrefix(said), "\(found.mistakes)")
+    #expect(!found.mistakes[0].hint.isEmpty)
+    #expect(found.reading.configuration.clashes == found.mistakes)
+  }
+
+  @Test(
+    "What only looks the same is not",
+    arguments: [
+      ["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--cluster", "127.0.0.1:0"],
+      ["--http", "127.0.0.2:9", "--mqtt", "127.0.0.1:9"],
+      ["--http", "[::]:9", "--auth", "none", "--mqtt", "0.0.0.0:9"],
+      // The default address of MQTT is left out where it is taken.
+      ["--http", "127.0.0.1:1883"],
+      // There is no cluster port.
+      ["--http", "127.0.0.1:7400"],
+    ])
+  func looksTheSame(words: [String]) throws {
+    #expect(try check(words).mistakes == [])
+  }
+
+  @Test("A cluster that others reach and that has no secret is one mistake, and no warning beside it")
+  func openCluster() throws {
+    let found = try check(["--cluster", "10.0.0.1:7400"])
+    #expect(found.mistakes.count == 1 && found.warnings == [], "\(found)")
   }
 }

@@ -68,7 +68,7 @@ class CheckConfigTests(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn(said[0], err)
         code, out, err = self.run_command(*words, environment={"TIDINGS_SHARD": "3"})
-        self.assertTrue(err.endswith("4 mistakes, 1 warning\n"), err)
+        self.assertTrue(err.endswith("4 mistakes\n"), err)
         self.assertIn("5x (refused)", out)
 
     def test_files(self):
@@ -88,16 +88,37 @@ class CheckConfigTests(unittest.TestCase):
         self.assertNotIn("horse", out + err)
 
     def test_machine(self):
-        """A limit of open files that is too low, a folder that is none and one that holds something else are warned of"""
+        """A limit of open files that is too low is warned of"""
         def few():
             resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
 
         code, _, err = self.run_command("--max-connections", "5000", preexec_fn=few)
         self.assertEqual(code, 0)
         self.assertIn("the limit of open files, 1024", err)
+
+    def test_agrees_with_serve(self):
+        """What it calls a mistake a node does not start with, and for that reason: folders and addresses"""
         (self.folder / "letter.txt").touch()
-        self.assertIn("is not a folder", self.run_command("--data", "letter.txt")[2])
-        self.assertIn("it holds 'letter.txt'", self.run_command("--data", ".")[2])
+        port = free_port()
+        web, everywhere = ("--http", f"127.0.0.1:{port}"), ("--http", f"0.0.0.0:{port}", "--auth", "none")
+        for words, said, served in (
+            (("--data", "letter.txt"), "--data letter.txt is not a folder", "cannot use letter.txt"),
+            (("--data", "letter.txt/below"), "--data letter.txt/below is not there and nobody can make it", "cannot use letter.txt/below"),
+            (("--data", "."), "it holds 'letter.txt'", "it holds 'letter.txt'"),
+            (("--data", "/proc/tidings"), "--data /proc/tidings is not there and nobody can make it", "cannot use /proc/tidings"),
+            ((*web, "--mqtt", web[1]), "are the same address", "are the same address"),
+            ((*web, "--cluster", web[1]), "are the same address", "are the same address"),
+            ((*everywhere, "--mqtt", web[1]), "are the same port of one address", "are the same port of one address"),
+        ):
+            with self.subTest(" ".join(words)):
+                code, _, err = self.run_command(*words)
+                self.assertEqual(code, 1)
+                self.assertIn(said, err)
+                self.assertIn("1 mistake", err)
+                code, _, err = self.run_command(*words, command="serve")
+                self.assertNotEqual(code, 0)
+                self.assertIn(served, err)
+        self.assertEqual([each.name for each in self.folder.iterdir()], ["letter.txt"])
 
     def test_advertised(self):
         """Whether a node bound to every address could be dialled by its host's name is looked up as the node would"""
@@ -108,7 +129,8 @@ class CheckConfigTests(unittest.TestCase):
         except socket.gaierror:
             addresses = set()
         leads = any(not address.startswith("127.") for address in addresses)
-        self.assertEqual("stands for none" in self.run_command(*words)[2], not leads)
+        code, _, err = self.run_command(*words)
+        self.assertEqual((code, "stands for none" in err), (0, False) if leads else (1, True), err)
         self.assertNotIn("stands for none", self.run_command(*words, "--advertise", "10.0.0.1:7400")[2])
 
 

@@ -176,6 +176,12 @@ class CommandTests(unittest.TestCase):
         event = self.node.json("/v1/events?topic=opt/a&since=earliest")["events"][0]
         self.assertEqual((event["type"], event["data"]), ("made", {"x": 1}))
         self.assertEqual(self.node.get("/v1/topics/opt/a")[2], b'{"x":1}')
+        for words, more in ((["{bad"], {}), ([], {"input": "[1,\n2"}), ([""], {})):
+            code, _, err = self.run_here("pub", "opt/a", *words, "--type", "application/json", **more)
+            self.assertEqual(code, 2)
+            self.assertIn("--type application/json: the message is not JSON", err)
+        self.assertEqual(self.node.get("/v1/topics/opt/a")[2], b'{"x":1}')
+        self.assertEqual(len(self.node.json("/v1/events?topic=opt/a&since=earliest")["events"]), 1)
         code, _, err = self.run_here("pub", "opt/a", "x", "--if-match", "99")
         self.assertEqual(code, 1)
         self.assertIn("newest offset", err)

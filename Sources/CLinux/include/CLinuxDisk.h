@@ -13,6 +13,9 @@ int tidings_disk_open(int directory, const char *name, int flags, int mode);
 /* Calls back with the name and the size of every regular file of `directory`, and -1 as size for anything else. */
 int tidings_disk_list(int directory, void *context, void (*each)(void *context, const char *name, int64_t size));
 
+/* Whether the file system of `path` holds files, and is not one that the kernel makes up, such as /proc. */
+int tidings_disk_holds_files(const char *path);
+
 /* A bell to sleep by: a wait returns after at least one ring since the last wait, or with -ETIMEDOUT after
    `milliseconds`; negative ones have no end. */
 int tidings_disk_bell_create(void);
