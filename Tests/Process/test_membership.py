@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 import unittest
 
 from harness.cluster import Cluster, holdings, settled
@@ -98,6 +99,25 @@ class GrowthTests(unittest.TestCase):
             until(lambda: settled(edge, ["broker-1", "broker-2", "broker-3"]), 60, "each one's holding everything")
             first.kill()
             until(lambda: len(edge.json("/v1/events?topic=before/%23&since=earliest")["events"]) == 20, 30, "everything's being there")
+
+
+class LeaveAfterDeathTests(unittest.TestCase):
+    def test_leave_beside_a_death(self):
+        """One broker dies and another is told to leave before anybody has noticed: publishing goes on without the dead one"""
+        with Cluster(edges=1, options=("--drain-window", "1s")) as cluster:
+            edge = cluster.edges[0]
+            topics = cluster.topics_by_shard("left")
+            cluster.brokers[2].kill()
+            self.assertEqual(edge.request("POST", "/v1/cluster/nodes/broker-2/leave")[0] // 100, 2)
+            # As long as it takes to be sure of the death, and longer: no shard may have given up a voter that it needs.
+            deadline = time.monotonic() + 15
+            while time.monotonic() < deadline:
+                time.sleep(0.5)
+            for shard, (topic,) in topics.items():
+                def published():
+                    return edge.request("POST", f"/v1/topics/{topic}", b"after")[0] == 200
+                until(published, 5, f"a publish to shard {shard}")
+            self.assertTrue(cluster.brokers[1].is_running)
 
 
 class ReadinessTests(unittest.TestCase):
