@@ -148,7 +148,26 @@ class WishTests(unittest.TestCase):
             edge.publish("meanwhile", "1")
             self.assertEqual(tidings("drain", "--undo", identity, "--url", edge.url).returncode, 0)
             until(lambda: any(shard["leader"] == identity for shard in edge.status()["shards"]), 30, "its leading again")
-            until(lambda: drained.get("/readyz")[0] == 200, 10, "its being ready")
+            # One that leads nothing has nothing to wait for but to be told.
+            last = cluster.edges[1]
+            self.assertEqual(tidings("drain", "edge-2", "--url", edge.url).returncode, 0)
+            self.assertEqual(last.get("/readyz")[0], 503)
+            self.assertEqual(tidings("drain", "--undo", "edge-2", "--url", edge.url).returncode, 0)
+            self.assertEqual(last.get("/readyz")[0], 200)
+
+    def test_end_after_undone_drain(self):
+        """A node that was drained, took part again and is then ended sends its clients off over the window all the same"""
+        with Cluster(options=("--drain-window", "2s")) as cluster:
+            edge, node = cluster.edges[0], cluster.brokers[0]
+            self.assertEqual(tidings("drain", "broker-1", "--url", edge.url).returncode, 0)
+            self.assertEqual(tidings("drain", "--undo", "broker-1", "--url", edge.url).returncode, 0)
+            until(lambda: node.get("/readyz")[0] == 200, 10, "its being ready")
+            followers = [subprocess.Popen(["curl", "-sN", "-H", "Accept: text/event-stream", f"{node.url}/v1/events?topic=a"], stdout=subprocess.PIPE) for _ in range(4)]
+            until(lambda: node.metric("tidings_connections") >= 4, 10, "the followers' being there")
+            node.process.terminate()
+            said = [follower.communicate(timeout=20)[0] for follower in followers]
+            self.assertEqual([b"retry: " in text.rstrip().split(b"\n\n")[-1] for text in said], [True] * 4, said)
+            self.assertEqual(node.process.wait(20), 0)
 
     def test_wishes_that_cannot_be(self):
         """Each wish that cannot be is refused with what to do instead"""

@@ -182,7 +182,7 @@ final class NodeBoard: Sendable {
   var clockTrouble: String? { state.withLock { $0.clockTrouble } }
   func tells(ofTheClock trouble: String?) { state.withLock { $0.clockTrouble = trouble } }
 
-  /// Whether a draining reactor has no client left.
+  /// Whether a reactor of a node that ends has no client left.
   func idle(_ isIdle: Bool, at index: Int) { state.withLock { if isIdle { $0.idle.insert(index) } else { $0.idle.remove(index) } } }
   var idleCount: Int { state.withLock { $0.idle.count } }
 
@@ -206,6 +206,8 @@ final class NodeBoard: Sendable {
   }
 
   /// As operators want it; a node that ends drains whatever they want.
+    // Whoever was idle before says so anew: clients may have come since.
+    state.withLock { $0.idle.removeAll() }
   func setDraining(_ isDraining: Bool) { if !isEnding { draining.store(isDraining, ordering: .relaxed) } }
 
   /// The process was told to end.

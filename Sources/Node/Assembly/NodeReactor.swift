@@ -226,7 +226,7 @@ final class NodeReactor: ReactorApplication {
       routing?.tick(at: loop.now)
       desk?.tick()
       if isClosing, broker?.isClosed ?? true { loop.stop() }
-      if isDraining { plan.board.idle(edge.connectionCount == 0, at: index) }
+      plan.board.idle(plan.board.isEnding && edge.connectionCount == 0, at: index)
       everySecond()
       careForNews()
       scheduleTick()
