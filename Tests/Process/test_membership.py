@@ -167,6 +167,8 @@ class WishTests(unittest.TestCase):
             node.process.terminate()
             said = [follower.communicate(timeout=20)[0] for follower in followers]
             self.assertEqual([b"retry: " in text.rstrip().split(b"\n\n")[-1] for text in said], [True] * 4, said)
+            # What the command says is so.
+            self.assertEqual(drained.get("/readyz")[0], 503)
             self.assertEqual(node.process.wait(20), 0)
 
     def test_wishes_that_cannot_be(self):
@@ -175,6 +177,7 @@ class WishTests(unittest.TestCase):
             edge = cluster.edges[0]
             status, _, body = edge.request("POST", "/v1/cluster/nodes/nobody/drain")
             self.assertEqual(status, 404)
+            self.assertEqual(drained.get("/readyz")[0], 200)
             self.assertIn(b"GET /v1/cluster lists them", body)
             status, _, body = edge.request("POST", "/v1/cluster/nodes/broker-1/leave")
             self.assertEqual(status, 409)

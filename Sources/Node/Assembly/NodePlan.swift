@@ -206,9 +206,11 @@ final class NodeBoard: Sendable {
   }
 
   /// As operators want it; a node that ends drains whatever they want.
-    // Whoever was idle before says so anew: clients may have come since.
-    state.withLock { $0.idle.removeAll() }
-  func setDraining(_ isDraining: Bool) { if !isEnding { draining.store(isDraining, ordering: .relaxed) } }
+  func setDraining(_ isDraining: Bool) {
+    guard !isEnding else { return }
+    draining.store(isDraining, ordering: .relaxed)
+    stir()
+  }
 
   /// The process was told to end.
   var isEnding: Bool { ending.load(ordering: .relaxed) }
