@@ -91,7 +91,10 @@ final class NodePlan: Sendable {
     case .journalFailed(let why):
       board.refuses(shard, why)
       log.error("journal-failed", "the disk failed; the shard refuses publishes until the node is started anew", ["shard": number, "error": LogValue(why)])
-    case .damaged(let why): log.error("damaged", "part of the log cannot be read", ["shard": number, "error": LogValue(why)])
+    case .damaged(let why):
+      // Where others hold the shard too they serve it, and this replica is learned anew from them.
+      if clusterPlan == nil || replicas == 1 { board.refuses(shard, why) }
+      log.error("damaged", "part of the log cannot be read", ["shard": number, "error": LogValue(why)])
     case .full:
       board.refuses(shard, "the disk is full")
       log.error("disk-full", "the disk is full; publishes are refused until there is space", ["shard": number])
