@@ -105,7 +105,8 @@ final class NodePlan: Sendable {
     case .snapshotRefused(let offset): log.warning("snapshot-refused", "a snapshot could not be written; it is tried again", ["shard": number, "offset": LogValue(Int(offset.value))])
     case .trimmed(let first): log.debug("trimmed", nil, ["shard": number, "first": LogValue(Int(first.value))])
     case .leads(let term): log.debug("leads", "this node serves the shard", ["shard": number, "term": LogValue(Int(term))])
-    case .leadsNoMore(let term): log.info("leads-no-more", "another node will serve the shard", ["shard": number, "term": LogValue(Int(term))])
+    case .leadsNoMore(let term): log.info(
+        "leads-no-more", "this node does not serve the shard any more: another one is to lead it, or no majority answers", ["shard": number, "term": LogValue(Int(term))])
     case .leaderChanged, .membershipChanged: break
     case .snapshotInstalled(let offset):
       log.info("snapshot-installed", "the shard was far behind and has its leader's state", ["shard": number, "offset": LogValue(Int(offset.value))])
@@ -205,6 +206,8 @@ final class NodeBoard: Sendable {
   func beginDraining() {
     ending.store(true, ordering: .relaxed)
     draining.store(true, ordering: .relaxed)
+    // Whoever was idle before says so anew: clients may have come since.
+    state.withLock { $0.idle.removeAll() }
     stir()
   }
 

@@ -79,6 +79,7 @@ final class NodeReactor: ReactorApplication {
   var window: LatencyWindow
   private var lastSecond: Instant
   var newsDesk: NewsDesk
+  var majorities = MajorityWatch()
 
   init(plan: NodePlan, loop: ReactorLoop<NodeReactor>) {
     self.plan = plan
@@ -256,6 +257,7 @@ final class NodeReactor: ReactorApplication {
     window.sample(edge.latencies, at: loop.now)
     if desk != nil { ask(.own, PageTicket(edge: edge.edge, ticket: Ticket(0))) }
     tellFollowers()
+    if plan.clusterPlan != nil, !isClosing { tellOfMajorities() }
   }
 
   private func tellFollowers() {
