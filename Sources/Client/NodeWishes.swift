@@ -28,7 +28,10 @@ public struct NodeWishes {
     /// As the cluster calls it; nil when it is not there any more.
     public var state: String?
 
-    public var hasDrained: Bool { leads == 0 && connections == 0 }
+    /// A node that is not known to drain yet may be about to lead, or to take clients. One that is gone has nothing to give up.
+    public var hasDrained: Bool { leads == 0 && connections == 0 && (state == "draining" || state == "left" || state == "dead") }
+    /// Until then it refuses clients.
+    public var hasResumed: Bool { state != "draining" }
     public var hasLeft: Bool { holds == 0 && (state == nil || state == "left" || state == "dead") }
   }
 

@@ -19,6 +19,8 @@ final class Connection {
   let key: SlotKey
   let descriptor: FileDescriptor
   var role: Role
+  /// What it was taken out of; one of the reserve is answered how the node is, once, and nothing else.
+  var share = ConnectionBudget.Share.regular
   /// Received and not yet decodable.
   var input = ByteBuffer()
   var output = OutputQueue()

@@ -10,10 +10,11 @@ extension EdgeReactor {
   /// A client's socket, accepted on a listener of this reactor.
   public func accepted(_ descriptor: FileDescriptor, isFromLoopback: Bool, speaksMQTT: Bool = false) {
     counters.accepted += 1
-    guard settings.connectionBudget.take() else {
+    guard let share = settings.connectionBudget.take(mayReserve: !speaksMQTT) else {
       counters.refused += 1
       // MQTT has no word for it that may be said before CONNECT.
-      if speaksMQTT { descriptor.close() } else { refuse(descriptor) }
+      if !speaksMQTT { sayFull(descriptor) }
+      descriptor.close()
       return
     }
     let now = now
@@ -23,20 +24,35 @@ extension EdgeReactor {
         isFromLoopback: isFromLoopback)
     }
     guard let connection = connections[key] else { return }
+    connection.share = share
     do throws(ReactorError) {
       try loop.watch(descriptor, PollToken(kind: Self.connectionKind, key), [.readable, .writable])
     } catch {
-      settings.connectionBudget.giveBack()
+      settings.connectionBudget.giveBack(share)
       connections.remove(key)
       descriptor.close()
       return
     }
-    if speaksMQTT { makeMQTT(connection, framing: nil) } else { setTimer(connection, after: settings.idleTimeout) }
+    if speaksMQTT {
+      makeMQTT(connection, framing: nil)
+    } else {
+      setTimer(connection, after: share == .reserve ? Self.reservePatience : settings.idleTimeout)
+    }
     // Whoever connects usually has something to say already.
     read(connection)
   }
 
-  private func refuse(_ descriptor: FileDescriptor) {
+  /// So long a connection of the reserve may take for its one request and the answer.
+  private static let reservePatience = TimeSpan.seconds(2)
+
+  /// One of the reserve that asked for what a full node has for nobody more, or for nothing: its place is free at once.
+  func turnAway(_ connection: Connection) {
+    counters.refused += 1
+    sayFull(connection.descriptor)
+    close(connection)
+  }
+
+  private func sayFull(_ descriptor: FileDescriptor) {
     var problem = Problem(.unavailable, "This node has as many connections as it may have. Come back later, or go to another node.")
     problem.retryAfterSeconds = 5
     var body = ByteBuffer(capacity: 256)
@@ -52,7 +68,6 @@ extension EdgeReactor {
     descriptor.finishSending()
     // Unread input would turn the close into a reset, and the answer might be lost.
     _ = descriptor.receive(into: readBuffer.baseAddress.unsafelyUnwrapped, count: readBuffer.count)
-    descriptor.close()
   }
 
   // MARK: Reading
@@ -251,6 +266,7 @@ extension EdgeReactor {
   func connectionTimerFired(_ connection: Connection) {
     connection.timer = nil
     switch connection.role {
+    case .http where connection.share == .reserve: turnAway(connection)
     case .http(let session): httpTimerFired(connection, session)
     case .webSocket(let session): webSocketTimerFired(connection, session)
     case .mqtt(let session): mqttTimerFired(connection, session)
@@ -317,6 +333,6 @@ extension EdgeReactor {
     loop.unwatch(connection.descriptor)
     connection.descriptor.close()
     connections.remove(connection.key)
-    settings.connectionBudget.giveBack()
+    settings.connectionBudget.giveBack(connection.share)
   }
 }

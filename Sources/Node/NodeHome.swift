@@ -29,7 +29,8 @@ final class NodeHome {
   /// As bound: a port that the system chose stays.
   private(set) var addresses: [String] = []
   private var http: [Endpoint]
-  private var mqtt: Endpoint?
+  /// As bound; nil where MQTT is served nowhere.
+  private(set) var mqtt: Endpoint?
   private var port: Endpoint
   private let started = SystemClock.monotonic()
 

@@ -38,7 +38,7 @@ public enum TidingsNode {
       defer { home.close() }
       while true {
         let plan = try home.plan()
-        switch run(plan, signals, addresses: home.addresses) {
+        switch run(plan, signals, addresses: home.addresses, mqtt: home.mqtt) {
         case .ended(let code): return code
         case .belongs(let finding): try home.join(finding)
         }
@@ -56,7 +56,7 @@ public enum TidingsNode {
     case belongs(ClusterFinding)
   }
 
-  private static func run(_ plan: NodePlan, _ signals: SignalSource, addresses: [String]) -> Outcome {
+  private static func run(_ plan: NodePlan, _ signals: SignalSource, addresses: [String], mqtt: Endpoint?) -> Outcome {
     let log = plan.log
     var threads: [ReactorThread<NodeReactor>] = []
     do throws(ReactorError) {
@@ -89,21 +89,22 @@ public enum TidingsNode {
       }
     }
     for thread in threads { thread.mailbox.post(.serve) }
-    announce(plan, addresses)
+    announce(plan, addresses, mqtt)
     let outcome = waitForTheEnd(plan, threads, signals)
     for thread in threads { thread.join() }
     if case .ended = outcome { log.info("stopped", "the node has stopped") }
     return outcome
   }
 
-  private static func announce(_ plan: NodePlan, _ addresses: [String]) {
+  private static func announce(_ plan: NodePlan, _ addresses: [String], _ endpoint: Endpoint?) {
     let log = plan.log
+    let mqtt = LogValue(endpoint?.description ?? "off")
     guard plan.isBorn else {
       log.info(
         "started", "the node looks for its cluster and serves nothing yet",
         [
           "node": LogValue(plan.configuration.name), "id": LogValue(plan.node), "http": LogValue(addresses.joined(separator: ",")),
-          "cluster-port": LogValue(plan.clusterPlan?.advertised.description ?? ""),
+          "mqtt": mqtt, "cluster-port": LogValue(plan.clusterPlan?.advertised.description ?? ""),
         ])
       return
     }
@@ -111,7 +112,7 @@ public enum TidingsNode {
       "started", "the node serves",
       [
         "node": LogValue(plan.configuration.name), "id": LogValue(plan.node), "cluster": LogValue(plan.cluster),
-        "http": LogValue(addresses.joined(separator: ",")), "data": LogValue(plan.store == nil ? "none" : plan.configuration.dataFolder), "shards": LogValue(plan.shardCount),
+        "http": LogValue(addresses.joined(separator: ",")), "mqtt": mqtt, "data": LogValue(plan.store == nil ? "none" : plan.configuration.dataFolder), "shards": LogValue(plan.shardCount),
         "reactors": LogValue(plan.reactors),
       ])
     if plan.configuration.durability == .memory {

@@ -56,6 +56,8 @@ public enum MembershipVerdict: Hashable, Sendable {
   case invalid
   /// These are to vote and lack too much of the log: let them learn first.
   case behind([NodeID])
+  /// Without these, which have not answered the last heartbeats, nothing would be committed any more: ask again later.
+  case unanswered([NodeID])
 }
 
 public enum TransferVerdict: Hashable, Sendable {

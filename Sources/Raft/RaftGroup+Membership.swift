@@ -15,6 +15,11 @@ extension RaftGroup {
     guard target != membership else { return .unchanged }
     let behind = target.voters.filter { !membership.isVoter($0) && !isNear($0) }
     guard behind.isEmpty else { return .behind(behind) }
+    if target.voters != membership.voters {
+      let silent = step.members.filter { step.isVoter($0) && !answers($0) }
+      let joining = target.voters.filter { !membership.isVoter($0) }
+      guard step.isQuorum({ !silent.contains($0) }), !joining.contains(where: silent.contains) else { return .unanswered(silent) }
+    }
     append(step, into: &output)
     return .accepted(log.last)
   }
@@ -22,6 +27,15 @@ extension RaftGroup {
   private func isNear(_ node: NodeID) -> Bool {
     guard let index = index(of: node) else { return false }
     return followers[index].match.value + settings.promotionLagEntries >= log.last.value && followers[index].match > .zero
+  }
+
+  /// Whether `node` has answered one of the last heartbeats. A membership is in force as soon as it is appended: one that
+  /// counts on a node that is down could neither be committed nor taken back. That a node was given this term's votes, or
+  /// was a member when the term began, is no answer.
+  private func answers(_ node: NodeID) -> Bool {
+    guard node != self.node else { return true }
+    guard let index = index(of: node), let leasedAt = followers[index].leasedAt else { return false }
+    return leasedAt + settings.answeredWithin > clock
   }
 
   private mutating func append(_ membership: Membership, into output: inout RaftOutput) {

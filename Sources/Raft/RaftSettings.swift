@@ -26,6 +26,8 @@ public struct RaftSettings: Sendable {
   public var snapshotChunkBytes = 256 << 10
   /// A node becomes a voter once it lacks no more entries than this, so that the group never waits for it long (§4.2.1).
   public var promotionLagEntries: UInt64 = 4096
+  /// Voters are changed only while those that are to decide have answered a heartbeat sent within this time.
+  var answeredWithin: TimeSpan { min(electionMinimum, TimeSpan(nanoseconds: heartbeatEvery.nanoseconds * 5 / 2)) }
 
   package var faults: RaftFaults = []
 

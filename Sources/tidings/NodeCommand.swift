@@ -39,7 +39,9 @@ enum NodeCommand {
     let name = arguments.operands[0]
     let wishes = NodeWishes(client: try NodeConnection.client(arguments))
     if arguments.has("undo") {
-      _ = try wishes.wish(.resume, of: name)
+      let identity = try wishes.wish(.resume, of: name)
+      guard !arguments.has("no-wait") else { return Command.ExitCode.ok }
+      try watch(identity, wishes, until: \.hasResumed) { _ in "'\(name)' still drains" }
       Console.remark("'\(name)' takes part again")
       return Command.ExitCode.ok
     }

@@ -61,13 +61,48 @@ struct LimitTests {
     let harness = try EdgeHarness { $0.maximumConnections = 2 }
     let first = try harness.connect()
     _ = try harness.connect()
-    let third = try harness.connect()
+    let third = try harness.connect(sending: request("/v1/cluster"))
     harness.settle()
     #expect(third.answers().first?.status == 503)
     #expect(third.hasEnded)
     first.close()
     harness.settle()
     #expect(try harness.connect(sending: request("/healthz")).answers().map(\.status) == [200])
+  }
+
+  @Test("A full node tells how it is, once a connection, and nothing else")
+  func reserve() throws {
+    let harness = try EdgeHarness { $0.maximumConnections = 1 }
+    let only = try harness.connect()
+    for path in ["/healthz", "/readyz"] {
+      let client = try harness.connect(sending: request(path) + request(path))
+      let answers = client.answers()
+      #expect(answers.map(\.status) == [200] && answers[0]["Connection"] == "close" && client.hasEnded, "\(path)")
+    }
+    let publisher = try harness.connect(sending: post("/v1/topics/a", "x"))
+    #expect(publisher.answers().map(\.status) == [503] && publisher.hasEnded)
+    #expect(harness.shard(of: "a").log.isEmpty)
+    // Whoever says nothing, or never comes to the end, has its place for a moment only.
+    let silent = try harness.connect()
+    let slow = try harness.connect(sending: "GET /heal")
+    harness.pass(.seconds(1))
+    slow.send("t")
+    harness.pass(.milliseconds(1500))
+    #expect(silent.answers().map(\.status) == [503] && slow.answers().map(\.status) == [503])
+    #expect(silent.hasEnded && slow.hasEnded)
+    // The reserve has an end too, and is given back.
+    for _ in 0..<2 {
+      let many = try (0...ConnectionBudget.reserve).map { _ in try harness.connect() }
+      harness.settle()
+      #expect(many.count { $0.hasEnded } == 1)
+      harness.pass(.seconds(5))
+      #expect(many.count { $0.hasEnded } == many.count)
+    }
+    #expect(try harness.connect(sending: request("/healthz")).answers().map(\.status) == [200])
+    only.close()
+    harness.pass(.seconds(5))
+    let regular = try harness.connect(sending: request("/v1/topics/a"))
+    #expect(regular.answers().first?.status != 503 && !regular.hasEnded)
   }
 
   @Test("What is too large is refused", arguments: [
@@ -161,7 +196,7 @@ struct LimitTests {
     let second = try EdgeHarness { $0.connectionBudget = budget }
     let clients = try [first, first, first].map { try $0.connect(sending: request("/healthz")) }
     #expect(clients.allSatisfy { $0.answers().map(\.status) == [200] })
-    let refused = try second.connect()
+    let refused = try second.connect(sending: request("/"))
     second.settle()
     #expect(refused.answers().map(\.status) == [503])
     clients[0].close()

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -240,6 +241,40 @@ class CommandTests(unittest.TestCase):
                 events += [event["data"] for event in answer["events"]]
                 cursor = f"cursor={answer['cursor']}"
             self.assertEqual(events, [str(number) for number in range(2000)])
+
+
+class StartTests(unittest.TestCase):
+    def test_mqtt_port(self):
+        """A node whose ports the system chooses says where it serves MQTT"""
+        with Node("--mqtt", "127.0.0.1:0", "--log-format", "text") as node:
+            found = until(lambda: re.search(r"started: .* mqtt=127\.0\.0\.1:(\d+)", node.log()), 10, "its saying so")
+            with socket.create_connection(("127.0.0.1", int(found[1])), timeout=5) as client:
+                client.sendall(bytes.fromhex("101000044d5154540502003c000003616263"))
+                self.assertEqual(client.recv(1)[0] >> 4, 2)
+
+    def test_damaged_alone(self):
+        """A node alone with a damaged shard is not ready, and says which: there is nobody to mend it"""
+        with Node() as node:
+            for number in range(20):
+                node.publish("damaged", "x" * 200)
+            self.assertEqual(node.terminate(), 0)
+            snapshot = next(pathlib.Path(node.data).glob("shards/*/*.snapshot"))
+            shard = snapshot.parent
+            snapshot.unlink()
+            log = next(shard.glob("*.log"))
+            content = bytearray(log.read_bytes())
+            content[1000] ^= 4
+            log.write_bytes(content)
+            node.start(wait=False)
+            status, _, body = until(lambda: reachable(node), 20, "its answering")
+            self.assertEqual((status, f"shard {shard.name}: " in body.decode()), (503, True), body)
+
+
+def reachable(node):
+    try:
+        return node.get("/readyz")
+    except OSError:
+        return None
 
 
 if __name__ == "__main__":

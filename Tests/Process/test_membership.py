@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 import unittest
 
 from harness.cluster import Cluster, holdings, settled
@@ -100,6 +101,53 @@ class GrowthTests(unittest.TestCase):
             until(lambda: len(edge.json("/v1/events?topic=before/%23&since=earliest")["events"]) == 20, 30, "everything's being there")
 
 
+class LeaveAfterDeathTests(unittest.TestCase):
+    def test_leave_beside_a_death(self):
+        """One broker dies and another is told to leave before anybody has noticed: publishing goes on without the dead one"""
+        with Cluster(edges=1, options=("--drain-window", "1s")) as cluster:
+            edge = cluster.edges[0]
+            topics = cluster.topics_by_shard("left")
+            cluster.brokers[2].kill()
+            self.assertEqual(edge.request("POST", "/v1/cluster/nodes/broker-2/leave")[0] // 100, 2)
+            # As long as it takes to be sure of the death, and longer: no shard may have given up a voter that it needs.
+            deadline = time.monotonic() + 15
+            while time.monotonic() < deadline:
+                time.sleep(0.5)
+            for shard, (topic,) in topics.items():
+                def published():
+                    return edge.request("POST", f"/v1/topics/{topic}", b"after")[0] == 200
+                until(published, 5, f"a publish to shard {shard}")
+            self.assertTrue(cluster.brokers[1].is_running)
+
+    def test_leave_of_the_dead(self):
+        """A broker that was dead when it was told to leave has left, is no reason for anything, and its death says whose it was"""
+        with Cluster(edges=1, options=("--drain-window", "1s")) as cluster:
+            newcomer = cluster.add("broker-4", "broker")
+            newcomer.start(wait=False)
+            edge = cluster.edges[0]
+            until(lambda: settled(edge, ["broker-1", "broker-2", "broker-3", "broker-4"]), 60, "every broker's having its share")
+            cluster.brokers[2].kill()
+            until(lambda: "node-died" in edge.whole_log(), 20, "its death's being noticed")
+            self.assertRegex(edge.whole_log(), r"node-died: .* node=[0-9a-f]{16} name=broker-3 role=broker")
+            self.assertEqual(tidings("leave", "broker-3", "--url", edge.url).returncode, 0)
+            until(lambda: {node["name"]: node["state"] for node in edge.status()["nodes"]}["broker-3"] == "left", 20, "its having left")
+            newcomer.pause()
+            why = until(lambda: edge.status()["cluster"]["why"], 20, "a reason")
+            newcomer.resume()
+            self.assertNotIn("broker-3", " ".join(why))
+
+    def test_no_majority(self):
+        """Who is left of three says that nobody can publish, and that it is over when a second one is back"""
+        with Cluster(edges=0) as cluster:
+            left = cluster.brokers[0]
+            for broker in cluster.brokers[1:]:
+                broker.kill()
+            until(lambda: "has no majority: publishes are refused" in left.whole_log(), 20, "its saying so")
+            self.assertNotIn("another node will serve", left.whole_log())
+            cluster.brokers[1].start(wait=False)
+            until(lambda: "majority-again" in left.whole_log(), 20, "its saying that it is over")
+
+
 class ReadinessTests(unittest.TestCase):
     def test_no_broker(self):
         """An edge that reaches no broker tells balancers to send nobody, and says so when it reaches one again"""
@@ -119,6 +167,8 @@ class WishTests(unittest.TestCase):
             edge, drained = cluster.edges[0], cluster.brokers[0]
             done = tidings("drain", "broker-1", "--url", edge.url)
             self.assertEqual(done.returncode, 0, done.stderr)
+            # What the command says is so.
+            self.assertEqual(drained.get("/readyz")[0], 503)
             status = edge.status()
             identity = next(node["id"] for node in status["nodes"] if node["name"] == "broker-1")
             self.assertEqual([shard["id"] for shard in status["shards"] if shard["leader"] == identity], [])
@@ -127,8 +177,28 @@ class WishTests(unittest.TestCase):
             until(lambda: {node["name"]: node["state"] for node in edge.status()["nodes"]}["broker-1"] == "draining", 10, "its being shown")
             edge.publish("meanwhile", "1")
             self.assertEqual(tidings("drain", "--undo", identity, "--url", edge.url).returncode, 0)
+            self.assertEqual(drained.get("/readyz")[0], 200)
             until(lambda: any(shard["leader"] == identity for shard in edge.status()["shards"]), 30, "its leading again")
-            until(lambda: drained.get("/readyz")[0] == 200, 10, "its being ready")
+            # One that leads nothing has nothing to wait for but to be told.
+            last = cluster.edges[1]
+            self.assertEqual(tidings("drain", "edge-2", "--url", edge.url).returncode, 0)
+            self.assertEqual(last.get("/readyz")[0], 503)
+            self.assertEqual(tidings("drain", "--undo", "edge-2", "--url", edge.url).returncode, 0)
+            self.assertEqual(last.get("/readyz")[0], 200)
+
+    def test_end_after_undone_drain(self):
+        """A node that was drained, took part again and is then ended sends its clients off over the window all the same"""
+        with Cluster(options=("--drain-window", "2s")) as cluster:
+            edge, node = cluster.edges[0], cluster.brokers[0]
+            self.assertEqual(tidings("drain", "broker-1", "--url", edge.url).returncode, 0)
+            self.assertEqual(tidings("drain", "--undo", "broker-1", "--url", edge.url).returncode, 0)
+            until(lambda: node.get("/readyz")[0] == 200, 10, "its being ready")
+            followers = [subprocess.Popen(["curl", "-sN", "-H", "Accept: text/event-stream", f"{node.url}/v1/events?topic=a"], stdout=subprocess.PIPE) for _ in range(4)]
+            until(lambda: node.metric("tidings_connections") >= 4, 10, "the followers' being there")
+            node.process.terminate()
+            said = [follower.communicate(timeout=20)[0] for follower in followers]
+            self.assertEqual([b"retry: " in text.rstrip().split(b"\n\n")[-1] for text in said], [True] * 4, said)
+            self.assertEqual(node.process.wait(20), 0)
 
     def test_wishes_that_cannot_be(self):
         """Each wish that cannot be is refused with what to do instead"""

@@ -103,6 +103,7 @@ extension MembershipVerdict {
     case .unchanged: "refused: it is so already"
     case .invalid: "refused: no such membership"
     case .behind(let nodes): "refused: \(nodes.map(\.short).joined(separator: " ")) lack too much"
+    case .unanswered(let nodes): "refused: \(nodes.map(\.short).joined(separator: " ")) did not answer lately"
     }
   }
 }

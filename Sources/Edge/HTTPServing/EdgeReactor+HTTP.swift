@@ -11,7 +11,7 @@ extension EdgeReactor {
     guard !connection.isClosed, case .http = connection.role else { return }
     if connection.input.isEmpty, session.bodyStarted == nil {
       session.unfinishedSince = nil
-    } else if !isHeldBack(connection) {
+    } else if !isHeldBack(connection), connection.share == .regular {
       watchTheClock(connection, session)
     }
   }
@@ -31,6 +31,7 @@ extension EdgeReactor {
         session.body.removeAll()
         offset += consumed
         headArrived(connection, session)
+        if connection.isClosed { return offset }
       case .body(let range, let consumed):
         if session.body.isEmpty, session.head.contentLength == range.count {
           session.isBodyWhole = true
@@ -64,6 +65,7 @@ extension EdgeReactor {
 
   private func headArrived(_ connection: Connection, _ session: HTTPSession) {
     session.route = Route.of(session.head, session.headSpan, diagnostics: settings.diagnostics)
+    if connection.share == .reserve, session.route?.tellsHowTheNodeIs != true { return turnAway(connection) }
     if session.head.hasBody { session.bodyStarted = now }
     session.owesContinue = session.head.expectsContinue
     if session.pending.isEmpty { payContinue(connection, session) }
@@ -96,7 +98,7 @@ extension EdgeReactor {
   private func requestArrived(_ connection: Connection, _ session: HTTPSession, body: RawSpan) {
     let span = session.headSpan
     let route = session.route ?? .unknown
-    var manner = AnswerManner(connection: HTTPResponseEncoder.connection(answering: session.head, closing: isDraining))
+    var manner = AnswerManner(connection: HTTPResponseEncoder.connection(answering: session.head, closing: isDraining || connection.share == .reserve))
     manner.isHead = session.head.method == .head
     var isRefusedOrigin = false
     if let origin = session.head.first(.origin) {

@@ -112,6 +112,14 @@ extension Route {
     return buffer.withUnsafeBytes { String(validating: $0, as: UTF8.self) }
   }
 
+  /// Whether a node is asked how it is, which it tells however full it is.
+  var tellsHowTheNodeIs: Bool {
+    switch self {
+    case .alive, .ready, .metrics: true
+    default: false
+    }
+  }
+
   /// Whether what is asked for has no end of its own.
   var isLasting: Bool {
     switch self {

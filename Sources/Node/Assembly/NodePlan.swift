@@ -91,7 +91,10 @@ final class NodePlan: Sendable {
     case .journalFailed(let why):
       board.refuses(shard, why)
       log.error("journal-failed", "the disk failed; the shard refuses publishes until the node is started anew", ["shard": number, "error": LogValue(why)])
-    case .damaged(let why): log.error("damaged", "part of the log cannot be read", ["shard": number, "error": LogValue(why)])
+    case .damaged(let why):
+      // Where others hold the shard too they serve it, and this replica is learned anew from them.
+      if clusterPlan == nil || replicas == 1 { board.refuses(shard, why) }
+      log.error("damaged", "part of the log cannot be read", ["shard": number, "error": LogValue(why)])
     case .full:
       board.refuses(shard, "the disk is full")
       log.error("disk-full", "the disk is full; publishes are refused until there is space", ["shard": number])
@@ -102,7 +105,8 @@ final class NodePlan: Sendable {
     case .snapshotRefused(let offset): log.warning("snapshot-refused", "a snapshot could not be written; it is tried again", ["shard": number, "offset": LogValue(Int(offset.value))])
     case .trimmed(let first): log.debug("trimmed", nil, ["shard": number, "first": LogValue(Int(first.value))])
     case .leads(let term): log.debug("leads", "this node serves the shard", ["shard": number, "term": LogValue(Int(term))])
-    case .leadsNoMore(let term): log.info("leads-no-more", "another node will serve the shard", ["shard": number, "term": LogValue(Int(term))])
+    case .leadsNoMore(let term): log.info(
+        "leads-no-more", "this node does not serve the shard any more: another one is to lead it, or no majority answers", ["shard": number, "term": LogValue(Int(term))])
     case .leaderChanged, .membershipChanged: break
     case .snapshotInstalled(let offset):
       log.info("snapshot-installed", "the shard was far behind and has its leader's state", ["shard": number, "offset": LogValue(Int(offset.value))])
@@ -182,7 +186,7 @@ final class NodeBoard: Sendable {
   var clockTrouble: String? { state.withLock { $0.clockTrouble } }
   func tells(ofTheClock trouble: String?) { state.withLock { $0.clockTrouble = trouble } }
 
-  /// Whether a draining reactor has no client left.
+  /// Whether a reactor of a node that ends has no client left.
   func idle(_ isIdle: Bool, at index: Int) { state.withLock { if isIdle { $0.idle.insert(index) } else { $0.idle.remove(index) } } }
   var idleCount: Int { state.withLock { $0.idle.count } }
 
@@ -202,11 +206,17 @@ final class NodeBoard: Sendable {
   func beginDraining() {
     ending.store(true, ordering: .relaxed)
     draining.store(true, ordering: .relaxed)
+    // Whoever was idle before says so anew: clients may have come since.
+    state.withLock { $0.idle.removeAll() }
     stir()
   }
 
   /// As operators want it; a node that ends drains whatever they want.
-  func setDraining(_ isDraining: Bool) { if !isEnding { draining.store(isDraining, ordering: .relaxed) } }
+  func setDraining(_ isDraining: Bool) {
+    guard !isEnding else { return }
+    draining.store(isDraining, ordering: .relaxed)
+    stir()
+  }
 
   /// The process was told to end.
   var isEnding: Bool { ending.load(ordering: .relaxed) }

@@ -79,6 +79,7 @@ final class NodeReactor: ReactorApplication {
   var window: LatencyWindow
   private var lastSecond: Instant
   var newsDesk: NewsDesk
+  var majorities = MajorityWatch()
 
   init(plan: NodePlan, loop: ReactorLoop<NodeReactor>) {
     self.plan = plan
@@ -226,7 +227,7 @@ final class NodeReactor: ReactorApplication {
       routing?.tick(at: loop.now)
       desk?.tick()
       if isClosing, broker?.isClosed ?? true { loop.stop() }
-      if isDraining { plan.board.idle(edge.connectionCount == 0, at: index) }
+      plan.board.idle(plan.board.isEnding && edge.connectionCount == 0, at: index)
       everySecond()
       careForNews()
       scheduleTick()
@@ -256,6 +257,7 @@ final class NodeReactor: ReactorApplication {
     window.sample(edge.latencies, at: loop.now)
     if desk != nil { ask(.own, PageTicket(edge: edge.edge, ticket: Ticket(0))) }
     tellFollowers()
+    if plan.clusterPlan != nil, !isClosing { tellOfMajorities() }
   }
 
   private func tellFollowers() {

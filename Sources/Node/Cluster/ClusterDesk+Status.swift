@@ -1,6 +1,7 @@
 internal import Core
 internal import Gossip
 internal import Links
+internal import Placement
 internal import Reactor
 internal import Wire
 
@@ -45,7 +46,8 @@ extension ClusterDesk {
       switch member.standing {
       case .alive: .alive
       case .suspect: .suspect
-      case .dead: .dead
+      // It was told to leave, and others hold what it held: nobody misses it.
+      case .dead: meta.state.removed.contains(member.id) ? .gone : .dead
       case .left: .gone
       }
     return PeerView.Member(

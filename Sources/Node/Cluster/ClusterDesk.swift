@@ -263,14 +263,19 @@ final class ClusterDesk: LinkHost, GossipHost {
     case .cleared(let node): plan.log.debug("node-cleared", nil, ["node": LogValue(node)])
     // One that is there under the same identity in another life has been started anew; its joining is told next.
     case .died(let node) where members.contains { $0.id == node && $0.standing.isLive }:
-      plan.log.info("node-restarted", nil, ["node": LogValue(node)])
-    case .died(let node): plan.log.warning("node-died", "nothing is heard of a node any more", ["node": LogValue(node)])
+      plan.log.info("node-restarted", "a node was started anew", whom(node))
+    case .died(let node): plan.log.warning("node-died", "nothing is heard of a node any more", whom(node))
     case .left(let node):
-      plan.log.info("node-left", nil, ["node": LogValue(node)])
+      plan.log.info("node-left", "a node was stopped in order and said goodbye", whom(node))
       links.disconnect(from: node)
     case .forgotten(let node): links.disconnect(from: node)
     case .selfSuspected(let by): plan.log.debug("self-suspected", nil, ["by": LogValue(by)])
     }
+  }
+
+  private func whom(_ node: NodeID) -> KeyValuePairs<String, LogValue> {
+    let profile = members.first { $0.id == node }?.profile
+    return ["node": LogValue(node), "name": LogValue(profile?.name ?? ""), "role": LogValue(profile.map { "\($0.role)" } ?? "")]
   }
 
   /// Of several that are known by one address the one that started last answers there. To look for another would end the

@@ -18,10 +18,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = ROOT / ".build" / "release" / "tidings"
 
 
-# Below the ports that the system hands to outgoing connections, so that a node that is down finds its own again; and
-# apart for each lane of tests that runs beside others (runner.py).
+# Below the ports that the system hands to outgoing connections, so that a node that is down finds its own again; above
+# those that documents name; and apart for each lane of tests that runs beside others (runner.py).
 LANE_PORTS = 5_000
-FIRST_PORT = 12_000 + LANE_PORTS * int(os.environ.get("TIDINGS_TEST_LANE", "0"))
+FIRST_PORT = 20_000 + LANE_PORTS * int(os.environ.get("TIDINGS_TEST_LANE", "0"))
 steps = itertools.count(random.randrange(LANE_PORTS))
 
 
