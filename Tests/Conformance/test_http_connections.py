@@ -265,7 +265,7 @@ class Flood(NodeTest):
     options = ("--max-connections", "60", "--reactors", "1")
 
     def test_more_connections_than_allowed(self):
-        """Up to the limit all are served, past it all are told 503 and when to come back; then it goes on"""
+        """Up to the limit all are served, past it all are told 503 and when to come back, but who asks how the node is; then it goes on"""
         def open_connections():
             text = self.ask("GET", "/metrics").body.decode()
             return sum(int(line.split()[-1]) for line in text.splitlines() if line.startswith("tidings_connections{"))
@@ -285,7 +285,10 @@ class Flood(NodeTest):
         with self.subTest("past the limit"):
             for _ in range(100):
                 with Wire(self.port) as wire:
-                    wire.send(request("GET", "/healthz"))
+                    answer = wire.send(request("GET", "/healthz")).answer()
+                    self.assertEqual((answer.status, answer.closes), (200, True))
+                with Wire(self.port) as wire:
+                    wire.send(request("GET", "/v1/cluster"))
                     answer = wire.head()
                     self.assertEqual(answer.status, 503)
                     self.assertIn("Retry-After", answer)
