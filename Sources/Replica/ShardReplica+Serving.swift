@@ -41,13 +41,18 @@ extension ShardReplica {
     presence.end()
     endGroups(into: &output)
     gate.reset()
-    let waiting = gathered.take()
-    refuse(.commands(waiting.askers), readRefusal, into: &output)
-    for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), readRefusal, into: &output) }
-    for held in sessionDesk.takeHeld() { answer(held.asker, .success(.opened(held.opened)), into: &output) }
-    for waiting in sessionDesk.takeWaiting() { answer(waiting.asker, .failure(readRefusal), into: &output) }
+    refuseWaiting(readRefusal, into: &output)
     endFeeds(into: &output)
     output.facts.append(.leadsNoMore(term: group.term))
+  }
+
+  /// Whoever waits for something that is not in the log is told that it will not be; what is there, and was held back, is told as it is.
+  mutating func refuseWaiting(_ refusal: Refusal, into output: inout ReplicaOutput) {
+    let waiting = gathered.take()
+    refuse(.commands(waiting.askers), refusal, into: &output)
+    for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), refusal, into: &output) }
+    for held in sessionDesk.takeHeld() { answer(held.asker, .success(.opened(held.opened)), into: &output) }
+    for waiting in sessionDesk.takeWaiting() { answer(waiting.asker, .failure(refusal), into: &output) }
   }
 
   mutating func endFeeds(into output: inout ReplicaOutput) {

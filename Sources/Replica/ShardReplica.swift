@@ -230,10 +230,6 @@ public struct ShardReplica: ~Copyable {
     flushAnswers(into: &output)
     pendingBytes = 0
     gate.reset()
-    let waiting = gathered.take()
-    refuse(.commands(waiting.askers), .journalFailed(reason), into: &output)
-    for lookUp in waiting.lookUps { refuse(.lookUp(lookUp), .journalFailed(reason), into: &output) }
-    for held in sessionDesk.takeHeld() { answer(held.asker, .success(.opened(held.opened)), into: &output) }
-    for waiting in sessionDesk.takeWaiting() { answer(waiting.asker, .failure(.journalFailed(reason)), into: &output) }
+    refuseWaiting(.journalFailed(reason), into: &output)
   }
 }

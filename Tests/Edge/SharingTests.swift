@@ -189,14 +189,19 @@ private struct Device {
       ])
   }
 
+  /// A client whose session is kept, in the group with QoS 2; the shard of `a/x`, and how the edge is known there.
+  private func keptMember(_ harness: EdgeHarness) throws -> (client: Device, shard: ModelShard, opening: UInt64) {
+    var client = try Device(harness, "one", isKept: true)
+    client.subscribe([(filter, 2)], harness)
+    _ = client.take()
+    let shard = harness.shard(of: "a/x")
+    return (client, shard, try #require(joins(shard).first?.opening))
+  }
+
   @Test("QoS 2 of a session that is kept: its own once its shard has it and before it is sent; nobody's but the group's till then")
   func exactlyOnceKept() throws {
     let harness = try harness()
-    var one = try Device(harness, "one", isKept: true)
-    one.subscribe([(filter, 2)], harness)
-    _ = one.take()
-    let shard = harness.shard(of: "a/x")
-    let opening = try #require(joins(shard).first?.opening)
+    let (one, shard, opening) = try keptMember(harness)
     func told() -> [String] { shard.takeGroupRequests().map { "\($0.operation)" }.filter { !$0.hasPrefix("join") } }
     for shard in harness.shards { shard.keepsSessionAnswers = true }
     let offsets = give(["1", "2"], of: "a/x", opening, harness)
@@ -217,11 +222,7 @@ private struct Device {
   func exactlyOnceLost(comesBack: Bool) throws {
     for isLost in [true, false] {
       let harness = try harness()
-      var one = try Device(harness, "one", isKept: true)
-      one.subscribe([(filter, 2)], harness)
-      _ = one.take()
-      let shard = harness.shard(of: "a/x")
-      let opening = try #require(joins(shard).first?.opening)
+      let (one, shard, opening) = try keptMember(harness)
       // No save is answered while the connection is there, if it is to be given back.
       for shard in harness.shards { shard.sessions.refusal = comesBack ? .noQuorum : .sessionLost }
       let offsets = give(["1"], of: "a/x", opening, harness)

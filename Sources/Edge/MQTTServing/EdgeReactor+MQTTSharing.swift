@@ -49,17 +49,18 @@ extension EdgeReactor {
 
   /// Whether the session could be given back; if it was lost, nobody was sent what it took along.
   func handedOver(_ closing: SessionClosing, isKept: Bool) {
-    for holding in sharing.handedOver.removeValue(forKey: closing.save.claim) ?? [] { isKept ? finish(holding) : returnToGroup(holding) }
+    guard let holdings = sharing.handedOver.removeValue(forKey: closing.save.claim) else { return }
+    if isKept { holdings.forEach(finish) } else { holdings.reversed().forEach(returnToGroup) }
   }
 
   /// A save is done: whoever dies now, the session has these.
   func settleSaved(_ session: MQTTSession) {
-    for holding in session.shares.saved() { finish(holding) }
+    session.shares.saved().forEach(finish)
   }
 
   /// The session is another connection's, and was not told of these.
   func loseUnsaved(_ session: MQTTSession) {
-    for holding in session.shares.takeUnsaved().reversed() { returnToGroup(holding) }
+    session.shares.takeUnsaved().reversed().forEach(returnToGroup)
   }
 
   /// The connection is gone: others have what it did not acknowledge, whether its session is kept or not. What was sent with QoS 2
@@ -87,6 +88,7 @@ extension EdgeReactor {
     sharing.stir(holding.group)
   }
 
+  /// Of several the newest first: then they stand in their order again.
   private func returnToGroup(_ holding: MQTTShares.Holding) {
     holding.group.takeBack(holding.message)
     sharing.stir(holding.group)
